@@ -10,4 +10,4 @@ Backoff::Uniform system_uniform() {
     return [engine] { return std::uniform_real_distribution<double>(0.0, 1.0)(*engine); };
 }
 
-}  // namespace methos
+} // namespace methos

@@ -1,4 +1,5 @@
-// Delays that grow with each failure, capped and jittered. Pure: the random number comes from outside.
+// Delays that grow with each failure, capped and jittered. Pure: the random number comes from
+// outside.
 #pragma once
 
 #include "core/base/clock.hpp"
@@ -13,7 +14,7 @@ struct BackoffPolicy {
     Duration first = std::chrono::milliseconds(100);
     Duration cap = std::chrono::seconds(5);
     double factor = 2.0;
-    double jitter = 0.2;  ///< each delay is drawn from [delay*(1-jitter), delay]
+    double jitter = 0.2; ///< each delay is drawn from [delay*(1-jitter), delay]
 };
 
 /// `uniform` returns numbers in [0, 1); tests pass a constant.
@@ -28,7 +29,8 @@ class Backoff {
     [[nodiscard]] Duration next() {
         const auto delay = next_;
         const auto grown = static_cast<double>(next_.count()) * policy_.factor;
-        next_ = Duration(static_cast<std::int64_t>(std::min(grown, static_cast<double>(policy_.cap.count()))));
+        next_ = Duration(
+            static_cast<std::int64_t>(std::min(grown, static_cast<double>(policy_.cap.count()))));
         const double keep = 1.0 - policy_.jitter * uniform_();
         return Duration(static_cast<std::int64_t>(static_cast<double>(delay.count()) * keep));
     }
@@ -45,4 +47,4 @@ class Backoff {
 /// A uniform source for programs, seeded from the kernel once per thread.
 [[nodiscard]] Backoff::Uniform system_uniform();
 
-}  // namespace methos
+} // namespace methos

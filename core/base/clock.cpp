@@ -6,8 +6,9 @@
 namespace methos {
 
 Now SystemClock::now() const {
-    return Now{std::chrono::steady_clock::now(),
-               std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now())};
+    return Now{
+        std::chrono::steady_clock::now(),
+        std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now())};
 }
 
 std::string format_wall_time(WallTime time) {
@@ -38,7 +39,9 @@ bool parse_wall_time(const std::string& text, WallTime& time) {
     unsigned mon = 0;
     unsigned d = 0;
     int consumed = 0;
-    if (std::sscanf(text.c_str(), "%4d-%2u-%2uT%2d:%2d:%2d%n", &y, &mon, &d, &h, &min, &s, &consumed) != 6) {
+    if (std::sscanf(
+            text.c_str(), "%4d-%2u-%2uT%2d:%2d:%2d%n", &y, &mon, &d, &h, &min, &s, &consumed) !=
+        6) {
         return false;
     }
     std::size_t at = static_cast<std::size_t>(consumed);
@@ -67,8 +70,9 @@ bool parse_wall_time(const std::string& text, WallTime& time) {
     if (!date.ok() || h < 0 || h > 23 || min < 0 || min > 59 || s < 0 || s > 60) {
         return false;
     }
-    time = WallTime(sys_days{date}) + hours{h} + minutes{min} + seconds{s} + milliseconds{fraction_ms};
+    time =
+        WallTime(sys_days{date}) + hours{h} + minutes{min} + seconds{s} + milliseconds{fraction_ms};
     return true;
 }
 
-}  // namespace methos
+} // namespace methos

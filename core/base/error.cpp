@@ -57,7 +57,7 @@ Code code_of_errno(int number) noexcept {
     }
 }
 
-}  // namespace
+} // namespace
 
 const CodeTraits& traits_of(Code code) noexcept {
     for (const auto& row : code_table) {
@@ -126,14 +126,17 @@ Error error_of_current_exception() {
     } catch (const Failure& failure) {
         return failure.error();
     } catch (const std::system_error& failure) {
-        // Both std's and Boost's system_error arrive here (Boost 1.81 derives from std::system_error).
+        // Both std's and Boost's system_error arrive here (Boost 1.81 derives from
+        // std::system_error).
         const auto& code = failure.code();
         const bool is_errno = code.category() == std::generic_category() ||
                               code.category() == std::system_category() ||
                               std::string_view(code.category().name()) == "system" ||
                               std::string_view(code.category().name()) == "generic";
         if (is_errno) {
-            return Error(code_of_errno(code.value()), failure.what(), Cause{Cause::Kind::Errno, code.value()});
+            return Error(code_of_errno(code.value()),
+                         failure.what(),
+                         Cause{Cause::Kind::Errno, code.value()});
         }
         return Error(Code::Internal, failure.what());
     } catch (const std::bad_alloc&) {
@@ -156,4 +159,4 @@ Error error_of(const std::exception_ptr& exception) {
     }
 }
 
-}  // namespace methos
+} // namespace methos

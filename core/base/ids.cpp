@@ -36,7 +36,7 @@ std::string to_hex(const std::vector<std::uint8_t>& bytes) {
     return text;
 }
 
-}  // namespace
+} // namespace
 
 std::string random_hex(std::size_t bytes) {
     return to_hex(random_bytes(bytes));
@@ -47,10 +47,11 @@ std::string random_uuid() {
     bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0fU) | 0x40U);
     bytes[8] = static_cast<std::uint8_t>((bytes[8] & 0x3fU) | 0x80U);
     auto text = to_hex(bytes);
-    for (const std::size_t at : {std::size_t{8}, std::size_t{13}, std::size_t{18}, std::size_t{23}}) {
+    for (const std::size_t at :
+         {std::size_t{8}, std::size_t{13}, std::size_t{18}, std::size_t{23}}) {
         text.insert(at, "-");
     }
     return text;
 }
 
-}  // namespace methos
+} // namespace methos

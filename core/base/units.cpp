@@ -11,7 +11,8 @@ namespace {
 
 Error bad(std::string_view what, std::string_view text, std::string_view hint) {
     return Error(Code::InvalidInput,
-                 "'" + std::string(text) + "' is not a " + std::string(what) + ": " + std::string(hint));
+                 "'" + std::string(text) + "' is not a " + std::string(what) + ": " +
+                     std::string(hint));
 }
 
 struct Unit {
@@ -19,23 +20,24 @@ struct Unit {
     double factor;
 };
 
-constexpr std::array<Unit, 6> duration_units{{
-    {"ms", 1e6}, {"us", 1e3}, {"ns", 1.0}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}}};
+constexpr std::array<Unit, 6> duration_units{
+    {{"ms", 1e6}, {"us", 1e3}, {"ns", 1.0}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}}};
 
 constexpr std::array<Unit, 12> size_units{{{"KiB", 1024.0},
-                                          {"MiB", 1048576.0},
-                                          {"GiB", 1073741824.0},
-                                          {"TiB", 1099511627776.0},
-                                          {"KB", 1e3},
-                                          {"MB", 1e6},
-                                          {"GB", 1e9},
-                                          {"TB", 1e12},
-                                          {"K", 1024.0},
-                                          {"M", 1048576.0},
-                                          {"G", 1073741824.0},
-                                          {"B", 1.0}}};
+                                           {"MiB", 1048576.0},
+                                           {"GiB", 1073741824.0},
+                                           {"TiB", 1099511627776.0},
+                                           {"KB", 1e3},
+                                           {"MB", 1e6},
+                                           {"GB", 1e9},
+                                           {"TB", 1e12},
+                                           {"K", 1024.0},
+                                           {"M", 1048576.0},
+                                           {"G", 1073741824.0},
+                                           {"B", 1.0}}};
 
-/// Reads a non-negative decimal at the start of `text`; returns how many characters it took (0 = none).
+/// Reads a non-negative decimal at the start of `text`; returns how many characters it took (0 =
+/// none).
 std::size_t read_number(std::string_view text, double& number) {
     const auto [end, error] =
         std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
@@ -55,9 +57,9 @@ const Unit* find_unit(const std::array<Unit, N>& units, std::string_view text) {
     return nullptr;
 }
 
-constexpr double largest = 4.6e18;  // below 2^62
+constexpr double largest = 4.6e18; // below 2^62
 
-}  // namespace
+} // namespace
 
 Result<Duration> parse_duration(std::string_view text) {
     constexpr std::string_view hint = "write a number and a unit, like 500ms, 30s, 5m or 1h30m";
@@ -105,11 +107,17 @@ std::string format_duration(Duration duration) {
     if (s < 60) {
         std::snprintf(out, sizeof(out), "%llds", static_cast<long long>(s));
     } else if (s < 3600) {
-        std::snprintf(out, sizeof(out), s % 60 != 0 ? "%lldm%llds" : "%lldm",
-                      static_cast<long long>(s / 60), static_cast<long long>(s % 60));
+        std::snprintf(out,
+                      sizeof(out),
+                      s % 60 != 0 ? "%lldm%llds" : "%lldm",
+                      static_cast<long long>(s / 60),
+                      static_cast<long long>(s % 60));
     } else {
-        std::snprintf(out, sizeof(out), s / 60 % 60 != 0 ? "%lldh%lldm" : "%lldh",
-                      static_cast<long long>(s / 3600), static_cast<long long>(s / 60 % 60));
+        std::snprintf(out,
+                      sizeof(out),
+                      s / 60 % 60 != 0 ? "%lldh%lldm" : "%lldh",
+                      static_cast<long long>(s / 3600),
+                      static_cast<long long>(s / 60 % 60));
     }
     return out;
 }
@@ -146,17 +154,23 @@ std::string format_bytes(std::int64_t bytes) {
         ++step;
     }
     char out[48];
-    std::snprintf(out, sizeof(out), step == 0 || value == std::floor(value) ? "%.0f%s" : "%.1f%s", value, names[step]);
+    std::snprintf(out,
+                  sizeof(out),
+                  step == 0 || value == std::floor(value) ? "%.0f%s" : "%.1f%s",
+                  value,
+                  names[step]);
     return out;
 }
 
 Result<std::int64_t> parse_int(std::string_view text, std::int64_t min, std::int64_t max) {
     std::int64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || end != text.data() + text.size() || text.empty() || number < min || number > max) {
+    if (error != std::errc{} || end != text.data() + text.size() || text.empty() || number < min ||
+        number > max) {
         return bad("number",
                    text,
-                   "a whole number from " + std::to_string(min) + " to " + std::to_string(max) + " is wanted");
+                   "a whole number from " + std::to_string(min) + " to " + std::to_string(max) +
+                       " is wanted");
     }
     return number;
 }
@@ -188,4 +202,4 @@ std::string format_host_port(const HostPort& address) {
     return (v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
 }
 
-}  // namespace methos
+} // namespace methos

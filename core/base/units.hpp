@@ -10,7 +10,8 @@
 
 namespace methos {
 
-/// "30s", "500ms", "5m", "1h30m", "0". A bare number other than 0 is refused: the unit must be said.
+/// "30s", "500ms", "5m", "1h30m", "0". A bare number other than 0 is refused: the unit must be
+/// said.
 [[nodiscard]] Result<Duration> parse_duration(std::string_view text);
 [[nodiscard]] std::string format_duration(Duration duration);
 
@@ -19,7 +20,8 @@ namespace methos {
 [[nodiscard]] std::string format_bytes(std::int64_t bytes);
 
 /// A whole decimal number of the given range; refuses signs, blanks and trailing text.
-[[nodiscard]] Result<std::int64_t> parse_int(std::string_view text, std::int64_t min, std::int64_t max);
+[[nodiscard]] Result<std::int64_t>
+parse_int(std::string_view text, std::int64_t min, std::int64_t max);
 
 struct HostPort {
     std::string host;
@@ -31,4 +33,4 @@ struct HostPort {
 [[nodiscard]] Result<HostPort> parse_host_port(std::string_view text);
 [[nodiscard]] std::string format_host_port(const HostPort& address);
 
-}  // namespace methos
+} // namespace methos

@@ -21,7 +21,9 @@ void PortSet::insert(PortRange range) {
         }
     }
     merged.push_back({static_cast<std::uint16_t>(first), static_cast<std::uint16_t>(last)});
-    std::sort(merged.begin(), merged.end(), [](const PortRange& a, const PortRange& b) { return a.first < b.first; });
+    std::sort(merged.begin(), merged.end(), [](const PortRange& a, const PortRange& b) {
+        return a.first < b.first;
+    });
     ranges_ = std::move(merged);
 }
 
@@ -88,11 +90,13 @@ Result<PortSet> parse_ports(std::string_view text) {
         const auto part = text.substr(0, comma);
         const auto dash = part.find('-');
         const auto first = parse_int(part.substr(0, dash), 1, 65535);
-        const auto last = dash == std::string_view::npos ? first : parse_int(part.substr(dash + 1), 1, 65535);
+        const auto last =
+            dash == std::string_view::npos ? first : parse_int(part.substr(dash + 1), 1, 65535);
         if (!first || !last || *first > *last) {
             return bad(part);
         }
-        ports.insert(PortRange{static_cast<std::uint16_t>(*first), static_cast<std::uint16_t>(*last)});
+        ports.insert(
+            PortRange{static_cast<std::uint16_t>(*first), static_cast<std::uint16_t>(*last)});
         if (comma == std::string_view::npos) {
             break;
         }
@@ -107,9 +111,10 @@ Result<PortSet> parse_ports(std::string_view text) {
 std::string format_ports(const PortSet& ports) {
     std::string text = "[";
     for (const auto& range : ports.ranges()) {
-        text += (text.size() > 1 ? "," : "") + std::to_string(range.first) + "-" + std::to_string(range.last);
+        text += (text.size() > 1 ? "," : "") + std::to_string(range.first) + "-" +
+                std::to_string(range.last);
     }
     return text + "]";
 }
 
-}  // namespace methos
+} // namespace methos

@@ -22,8 +22,8 @@ Resources& Resources::operator-=(const Resources& other) {
 }
 
 bool Resources::contains(const Resources& need) const {
-    return need.milli_cpus <= milli_cpus && need.mem_bytes <= mem_bytes && need.disk_bytes <= disk_bytes &&
-           need.gpus <= gpus;
+    return need.milli_cpus <= milli_cpus && need.mem_bytes <= mem_bytes &&
+           need.disk_bytes <= disk_bytes && need.gpus <= gpus;
 }
 
 bool Resources::negative() const {
@@ -37,7 +37,8 @@ constexpr double max_mb = 1e12;
 
 Result<std::int64_t> scaled(double value, double factor, double max, std::string_view what) {
     if (!std::isfinite(value) || value < 0 || value > max) {
-        return Error(Code::InvalidInput, std::string(what) + " must be a number from 0 to " + std::to_string(max));
+        return Error(Code::InvalidInput,
+                     std::string(what) + " must be a number from 0 to " + std::to_string(max));
     }
     return static_cast<std::int64_t>(std::llround(value * factor));
 }
@@ -46,7 +47,8 @@ Result<double> parse_double(std::string_view text, std::string_view key) {
     double value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc{} || end != text.data() + text.size() || text.empty()) {
-        return Error(Code::InvalidInput, "'" + std::string(text) + "' is not a number for " + std::string(key));
+        return Error(Code::InvalidInput,
+                     "'" + std::string(text) + "' is not a number for " + std::string(key));
     }
     return value;
 }
@@ -56,7 +58,7 @@ Result<void> set_scalar(Resources& scalars, std::string_view key, std::string_vi
     if (!value) {
         return value.error();
     }
-    const auto amount = key == "cpus" ? milli_cpus_of(*value)
+    const auto amount = key == "cpus"   ? milli_cpus_of(*value)
                         : key == "gpus" ? scaled(*value, 1.0, 1e4, "gpus")
                                         : bytes_of_mb(*value);
     if (!amount) {
@@ -69,7 +71,7 @@ Result<void> set_scalar(Resources& scalars, std::string_view key, std::string_vi
     return {};
 }
 
-}  // namespace
+} // namespace
 
 Result<std::int64_t> milli_cpus_of(double cpus) {
     return scaled(cpus, 1000.0, max_cpus, "cpus");
@@ -113,7 +115,8 @@ Result<HostResources> parse_host_resources(std::string_view text, HostResources 
             }
         } else {
             return Error(Code::InvalidInput,
-                         "'" + std::string(key) + "' is not a resource: cpus, mem, disk, gpus and ports are");
+                         "'" + std::string(key) +
+                             "' is not a resource: cpus, mem, disk, gpus and ports are");
         }
         if (semicolon == std::string_view::npos) {
             break;
@@ -123,4 +126,4 @@ Result<HostResources> parse_host_resources(std::string_view text, HostResources 
     return resources;
 }
 
-}  // namespace methos
+} // namespace methos

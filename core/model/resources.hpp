@@ -1,4 +1,5 @@
-// What a host has and a task needs, as exact integers; doubles exist only in JSON at the rim. A value.
+// What a host has and a task needs, as exact integers; doubles exist only in JSON at the rim. A
+// value.
 #pragma once
 
 #include "core/base/error.hpp"
@@ -19,8 +20,11 @@ struct Resources {
 
     Resources& operator+=(const Resources& other);
     Resources& operator-=(const Resources& other);
+
     friend Resources operator+(Resources a, const Resources& b) { return a += b; }
+
     friend Resources operator-(Resources a, const Resources& b) { return a -= b; }
+
     friend bool operator==(const Resources&, const Resources&) = default;
 
     /// Whether `need` fits into this in every dimension.
@@ -28,7 +32,7 @@ struct Resources {
     [[nodiscard]] bool negative() const;
 };
 
-constexpr std::int64_t bytes_per_mb = 1024 * 1024;  // Marathon's and Mesos's MB are MiB
+constexpr std::int64_t bytes_per_mb = 1024 * 1024; // Marathon's and Mesos's MB are MiB
 
 /// JSON's cpus (1.5) to 1500. Errors: InvalidInput when negative, not finite or over 10^6 cpus.
 [[nodiscard]] Result<std::int64_t> milli_cpus_of(double cpus);
@@ -44,8 +48,9 @@ struct HostResources {
     friend bool operator==(const HostResources&, const HostResources&) = default;
 };
 
-/// Reads the executor's `--resources`: "cpus:4;mem:8192;disk:10000;gpus:0;ports:[31000-32000]" (MB).
-/// A key left out keeps its value in `defaults`. Errors: InvalidInput naming the key.
-[[nodiscard]] Result<HostResources> parse_host_resources(std::string_view text, HostResources defaults);
+/// Reads the executor's `--resources`: "cpus:4;mem:8192;disk:10000;gpus:0;ports:[31000-32000]"
+/// (MB). A key left out keeps its value in `defaults`. Errors: InvalidInput naming the key.
+[[nodiscard]] Result<HostResources> parse_host_resources(std::string_view text,
+                                                         HostResources defaults);
 
-}  // namespace methos
+} // namespace methos

@@ -41,7 +41,8 @@ constexpr std::array<std::string_view, 17> reason_names{"",
                                                         "REASON_CONTAINER_REMOVED",
                                                         "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"};
 
-/// Two independent 64-bit FNV-1a streams; fields are length-prefixed so that neighbours cannot run together.
+/// Two independent 64-bit FNV-1a streams; fields are length-prefixed so that neighbours cannot run
+/// together.
 class Fingerprint {
   public:
     void add(std::string_view text) {
@@ -50,11 +51,13 @@ class Fingerprint {
             mix(static_cast<unsigned char>(c));
         }
     }
+
     void add_number(std::uint64_t number) {
         for (int shift = 0; shift < 64; shift += 8) {
             mix(static_cast<unsigned char>(number >> static_cast<unsigned>(shift)));
         }
     }
+
     void add(const std::map<std::string, std::string>& map) {
         add_number(map.size());
         for (const auto& [key, value] : map) {
@@ -62,9 +65,13 @@ class Fingerprint {
             add(value);
         }
     }
+
     [[nodiscard]] std::string hex() const {
         char text[33];
-        std::snprintf(text, sizeof(text), "%016llx%016llx", static_cast<unsigned long long>(a_),
+        std::snprintf(text,
+                      sizeof(text),
+                      "%016llx%016llx",
+                      static_cast<unsigned long long>(a_),
                       static_cast<unsigned long long>(b_));
         return text;
     }
@@ -74,11 +81,12 @@ class Fingerprint {
         a_ = (a_ ^ byte) * 0x100000001b3ULL;
         b_ = (b_ ^ static_cast<unsigned char>(byte + 0x5b)) * 0x100000001b3ULL;
     }
+
     std::uint64_t a_ = 0xcbf29ce484222325ULL;
     std::uint64_t b_ = 0x84222325cbf29ce4ULL;
 };
 
-}  // namespace
+} // namespace
 
 std::string_view to_string(TaskState state) {
     return state_names.at(static_cast<std::size_t>(state));
@@ -101,7 +109,8 @@ std::string container_name_of(const TaskName& name) {
     constexpr std::size_t max_length = 200;
     std::string legal = "methos-";
     for (const char c : name.value) {
-        const bool ok = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.' || c == '-';
+        const bool ok =
+            std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.' || c == '-';
         legal += ok ? c : '_';
     }
     if (legal.size() > max_length) {
@@ -113,7 +122,8 @@ std::string container_name_of(const TaskName& name) {
 
 std::string hash_of(const TaskSpec& spec) {
     Fingerprint print;
-    for (const auto* text : {&spec.framework, &spec.app, &spec.image, &spec.shell, &spec.network_name, &spec.user}) {
+    for (const auto* text :
+         {&spec.framework, &spec.app, &spec.image, &spec.shell, &spec.network_name, &spec.user}) {
         print.add(*text);
     }
     print.add_number(static_cast<std::uint64_t>(spec.command));
@@ -142,11 +152,14 @@ std::string hash_of(const TaskSpec& spec) {
         print.add(key);
         print.add(value);
     }
-    for (const auto amount : {spec.resources.milli_cpus, spec.resources.mem_bytes, spec.resources.disk_bytes,
-                              spec.resources.gpus, static_cast<std::int64_t>(spec.kill_grace.count())}) {
+    for (const auto amount : {spec.resources.milli_cpus,
+                              spec.resources.mem_bytes,
+                              spec.resources.disk_bytes,
+                              spec.resources.gpus,
+                              static_cast<std::int64_t>(spec.kill_grace.count())}) {
         print.add_number(static_cast<std::uint64_t>(amount));
     }
     return print.hex();
 }
 
-}  // namespace methos
+} // namespace methos

@@ -1,6 +1,6 @@
-// A task as every program knows it: what is to run (TaskSpec, once per app version), one launch of it
-// (TaskLaunch), and what became of it (TaskStatus). Pure values; who decides is the master's heart, who
-// makes it true is the executor.
+// A task as every program knows it: what is to run (TaskSpec, once per app version), one launch of
+// it (TaskLaunch), and what became of it (TaskStatus). Pure values; who decides is the master's
+// heart, who makes it true is the executor.
 #pragma once
 
 #include "core/base/clock.hpp"
@@ -56,33 +56,33 @@ enum class TaskState : std::uint8_t {
 enum class NetworkMode : std::uint8_t { Host, Bridge, User, None };
 
 struct PortMapping {
-    std::uint16_t container_port = 0;  ///< 0: the same number as the host port
-    std::string protocol = "tcp";      ///< "tcp", "udp" or "udp,tcp"
+    std::uint16_t container_port = 0; ///< 0: the same number as the host port
+    std::string protocol = "tcp";     ///< "tcp", "udp" or "udp,tcp"
     std::string name;
     friend bool operator==(const PortMapping&, const PortMapping&) = default;
 };
 
 struct VolumeMount {
-    std::string source;  ///< host path, or volume name
-    std::string target;  ///< absolute path in the container
+    std::string source; ///< host path, or volume name
+    std::string target; ///< absolute path in the container
     bool read_only = false;
     friend bool operator==(const VolumeMount&, const VolumeMount&) = default;
 };
 
 /// How the container's process is named.
 enum class CommandKind : std::uint8_t {
-    Image,  ///< as the image says
-    Shell,  ///< `/bin/sh -c shell`, replacing the entrypoint
-    Args,   ///< arguments to the image's entrypoint
+    Image, ///< as the image says
+    Shell, ///< `/bin/sh -c shell`, replacing the entrypoint
+    Args,  ///< arguments to the image's entrypoint
 };
 
 /// Everything that is equal for all instances of one version of an app. Each executor gets it once.
 struct TaskSpec {
     SpecNumber number;
-    std::string framework;  ///< "services", "jobs", or a foreign framework's id
-    std::string app;        ///< AppId of services, empty otherwise
-    std::string version;    ///< the app version's timestamp
-    std::string image;      ///< as the user wrote it
+    std::string framework; ///< "services", "jobs", or a foreign framework's id
+    std::string app;       ///< AppId of services, empty otherwise
+    std::string version;   ///< the app version's timestamp
+    std::string image;     ///< as the user wrote it
     bool force_pull = false;
     CommandKind command = CommandKind::Image;
     std::string shell;
@@ -90,15 +90,16 @@ struct TaskSpec {
     std::map<std::string, std::string> env;
     std::map<std::string, std::string> labels;
     NetworkMode network = NetworkMode::Host;
-    std::string network_name;         ///< of NetworkMode::User
-    std::vector<PortMapping> ports;   ///< one per host port of a launch, in order
+    std::string network_name;       ///< of NetworkMode::User
+    std::vector<PortMapping> ports; ///< one per host port of a launch, in order
     std::vector<VolumeMount> volumes;
-    std::vector<std::pair<std::string, std::string>> docker_parameters;  ///< docker run flags as Marathon users write them
+    std::vector<std::pair<std::string, std::string>>
+        docker_parameters; ///< docker run flags as Marathon users write them
     bool privileged = false;
     std::string user;
     Resources resources;
     Duration kill_grace = std::chrono::seconds(10);
-    std::string hash;  ///< hex; equal specs have equal hashes, whatever their number
+    std::string hash; ///< hex; equal specs have equal hashes, whatever their number
     friend bool operator==(const TaskSpec&, const TaskSpec&) = default;
 };
 
@@ -107,9 +108,10 @@ struct TaskLaunch {
     TaskNumber number;
     TaskName name;
     SpecNumber spec;
-    std::uint32_t attempt = 1;  ///< the n-th container made for this task
+    std::uint32_t attempt = 1; ///< the n-th container made for this task
     std::vector<std::uint16_t> host_ports;
-    std::map<std::string, std::string> env;  ///< what differs per instance: PORT0, HOST, MESOS_TASK_ID
+    std::map<std::string, std::string>
+        env; ///< what differs per instance: PORT0, HOST, MESOS_TASK_ID
     RequestId request;
     friend bool operator==(const TaskLaunch&, const TaskLaunch&) = default;
 };
@@ -119,10 +121,10 @@ enum class StatusSource : std::uint8_t { Master, Executor };
 /// Why a task changed its state, in Mesos's words where it has one.
 enum class Reason : std::uint8_t {
     None,
-    CommandExited,      ///< the process ended by itself
-    ContainerOom,       ///< killed for using more memory than it asked for
+    CommandExited, ///< the process ended by itself
+    ContainerOom,  ///< killed for using more memory than it asked for
     KilledByRequest,
-    LaunchFailed,       ///< the Engine refused to create or start the container
+    LaunchFailed, ///< the Engine refused to create or start the container
     ImagePullFailed,
     ImageNotFound,
     PortConflict,
@@ -130,10 +132,10 @@ enum class Reason : std::uint8_t {
     PolicyDenied,
     DockerDown,
     HostUnreachable,
-    HostReturned,       ///< seen running again after a partition
+    HostReturned, ///< seen running again after a partition
     HostGone,
-    Reconciliation,     ///< the master and the host compared their lists
-    ContainerRemoved,   ///< somebody removed the container
+    Reconciliation,   ///< the master and the host compared their lists
+    ContainerRemoved, ///< somebody removed the container
     HealthCheckFailed,
 };
 
@@ -141,9 +143,10 @@ enum class Reason : std::uint8_t {
 [[nodiscard]] std::string_view to_string(Reason reason);
 
 struct TaskStatus {
-    TaskNumber number;  ///< 0 when the executor knows only the name (after its restart)
+    TaskNumber number; ///< 0 when the executor knows only the name (after its restart)
     TaskName name;
-    std::uint64_t stamp = 0;  ///< what an ACK names; grows within one executor process, 0 = needs no ACK
+    std::uint64_t stamp =
+        0; ///< what an ACK names; grows within one executor process, 0 = needs no ACK
     TaskState state = TaskState::Staging;
     Reason reason = Reason::None;
     StatusSource source = StatusSource::Executor;
@@ -151,10 +154,11 @@ struct TaskStatus {
     WallTime time;
     std::string container_id;
     std::vector<std::string> ip_addresses;
-    std::vector<std::uint16_t> host_ports;  ///< as published, one per port of the spec; empty before RUNNING
+    std::vector<std::uint16_t>
+        host_ports; ///< as published, one per port of the spec; empty before RUNNING
     std::optional<int> exit_code;
     std::optional<bool> healthy;
-    WallTime started_at;                    ///< of the container, when it has started; epoch otherwise
+    WallTime started_at; ///< of the container, when it has started; epoch otherwise
     friend bool operator==(const TaskStatus&, const TaskStatus&) = default;
 };
 
@@ -162,21 +166,23 @@ struct TaskStatus {
 struct HostInfo {
     HostId id;
     std::string hostname;
-    std::string address;  ///< IP that clients reach its instances at; empty: the bus connection's
+    std::string address; ///< IP that clients reach its instances at; empty: the bus connection's
     HostResources resources;
     std::map<std::string, std::string> attributes;
     std::string role = "*";
-    std::string docker_version;  ///< empty while Docker is down
+    std::string docker_version; ///< empty while Docker is down
     std::string docker_api;
     bool docker_up = false;
     std::string build;
     friend bool operator==(const HostInfo&, const HostInfo&) = default;
 };
 
-/// `.` and `/` and everything else Docker forbids become `_`; prefixed "methos-". Length is capped at 200.
+/// `.` and `/` and everything else Docker forbids become `_`; prefixed "methos-". Length is capped
+/// at 200.
 [[nodiscard]] std::string container_name_of(const TaskName& name);
 
-/// SHA-256-free, stable 64-bit FNV-1a pairs as hex over every field but `number`; equal specs, equal hash.
+/// SHA-256-free, stable 64-bit FNV-1a pairs as hex over every field but `number`; equal specs,
+/// equal hash.
 [[nodiscard]] std::string hash_of(const TaskSpec& spec);
 
-}  // namespace methos
+} // namespace methos

@@ -1,0 +1,118 @@
+// ZeroMQ with CURVE on the loop: a ROUTER for the master, a DEALER for executors. Carries opaque
+// frames of one part; what is in them is core/wire's business. Only bus.cpp includes zmq.hpp. Loop
+// thread only.
+#pragma once
+
+#include "core/runtime/async.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace methos::bus {
+
+/// A CURVE key pair in ZeroMQ's Z85 text form, 40 characters each.
+struct CurveKeys {
+    std::string public_key;
+    std::string secret_key;
+};
+
+[[nodiscard]] CurveKeys make_curve_keys();
+/// The public key that belongs to a secret one. Errors: InvalidInput.
+[[nodiscard]] Result<std::string> public_key_of(const std::string& secret_key);
+
+/// What an executor needs to join: where, whom to trust, and the secret that lets it in.
+/// Text form: "methos1-" and base64url of a JSON object; one line, no blanks.
+struct JoinToken {
+    std::vector<std::string> addresses; ///< "tcp://10.0.0.1:5051"
+    std::string server_key;             ///< the cluster's CURVE public key, Z85
+    std::string secret;
+    friend bool operator==(const JoinToken&, const JoinToken&) = default;
+};
+
+[[nodiscard]] std::string format_join_token(const JoinToken& token);
+/// Errors: InvalidInput that says which part is wrong; never prints the secret.
+[[nodiscard]] Result<JoinToken> parse_join_token(const std::string& text);
+
+/// A connection as the ROUTER names it. Valid until on_closed reports it or for ever useless after.
+using PeerId = std::string;
+
+struct ServerOptions {
+    std::string bind; ///< "tcp://127.0.0.1:5051", port 0 or * for any
+    CurveKeys keys;
+    int high_water_mark = 10'000; ///< messages queued per peer
+    std::size_t frame_bytes_max = 8 * 1024 * 1024;
+    std::size_t frames_per_turn = 200; ///< then other work of the loop gets its turn
+};
+
+class BusServer {
+  public:
+    struct Handlers {
+        /// One frame of a peer. Called on the loop, never from inside send().
+        std::function<void(const PeerId& peer, std::string frame)> on_frame;
+        /// The kernel closed the peer's connection (process died, or the network said so). Silence
+        /// is not reported.
+        std::function<void(const PeerId& peer)> on_closed;
+    };
+
+    /// Binds. Throws Failure(Conflict) naming the address when the port is taken.
+    BusServer(asio::any_io_executor executor, ServerOptions options, Handlers handlers);
+    BusServer(const BusServer&) = delete;
+    BusServer& operator=(const BusServer&) = delete;
+    ~BusServer();
+
+    /// Queues a frame. False when the peer is gone or its queue is full: the caller drops the
+    /// session.
+    [[nodiscard]] bool send(const PeerId& peer, std::string frame);
+
+    /// The bound address with the real port: "tcp://127.0.0.1:41233".
+    [[nodiscard]] const std::string& address() const;
+    /// "127.0.0.1" of the peer, as the kernel says; empty when unknown.
+    [[nodiscard]] std::string peer_ip(const PeerId& peer) const;
+    /// Stops reading and closes; handlers are not called afterwards.
+    void close();
+
+  private:
+    struct Impl;
+    std::shared_ptr<Impl> impl_;
+};
+
+struct ClientOptions {
+    std::string address;
+    std::string server_key; ///< Z85
+    CurveKeys keys;         ///< our own
+    int high_water_mark = 10'000;
+    std::size_t frame_bytes_max = 8 * 1024 * 1024;
+};
+
+/// One session's DEALER: make a new one per session. Connecting, and waiting for a master that is
+/// not there yet, is ZeroMQ's work (100-200 ms between tries).
+class BusClient {
+  public:
+    struct Handlers {
+        std::function<void(std::string frame)> on_frame;
+        std::function<void()> on_connected; ///< handshake done
+        std::function<void(std::string why)>
+            on_disconnected; ///< also a refused handshake; ZeroMQ goes on trying
+    };
+
+    BusClient(asio::any_io_executor executor, ClientOptions options, Handlers handlers);
+    BusClient(const BusClient&) = delete;
+    BusClient& operator=(const BusClient&) = delete;
+    ~BusClient();
+
+    /// False when the queue is full.
+    [[nodiscard]] bool send(std::string frame);
+    /// The local IP of the connection ("10.0.0.7"); empty before it is there.
+    [[nodiscard]] std::string local_ip() const;
+    void close();
+
+  private:
+    struct Impl;
+    std::shared_ptr<Impl> impl_;
+};
+
+} // namespace methos::bus
