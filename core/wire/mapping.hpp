@@ -1,31 +1,32 @@
-// Bus messages (bus.proto) to and from model values. Everything read from the bus passes here and
-// is checked: sizes, ranges, enums, absolute paths. Pure.
+// Bus messages (bus.proto) to and from model values. Everything read from the bus passes here or
+// through frames.hpp and is checked: sizes, ranges, enums, absolute paths. Pure.
 #pragma once
 
-#include "core/base/error.hpp"
 #include "core/model/task.hpp"
-#include "core/wire/bus.pb.h"
-
-#include <string>
-#include <string_view>
+#include "core/wire/frames.hpp"
 
 namespace methos::wire {
 
-constexpr std::uint32_t protocol_version = 1;
-constexpr std::size_t list_length_max = 10'000;   ///< of any list in one frame
-constexpr std::size_t text_bytes_max = 64 * 1024; ///< of any string in a frame, messages included
+constexpr std::int64_t milli_cpus_max = 1'000'000'000;           ///< a million cpus
+constexpr std::int64_t amount_bytes_max = std::int64_t{1} << 50; ///< of memory or disk: 1 PiB
+constexpr std::int64_t gpus_max = 10'000;
 
-/// Parses and checks the outer form. Errors: Protocol.
-[[nodiscard]] Result<Frame> parse_frame(std::string_view bytes);
-[[nodiscard]] std::string serialize(const Frame& frame);
+// to_wire writes every field of `out` that the value has one for; text that comes from outside
+// (messages, host names, attributes) is made valid UTF-8 and cut to text_bytes_max, since a
+// receiver refuses the whole frame otherwise. A spec's text is not changed: who accepts a spec
+// checks it.
+// from_wire checks one entity. Errors: Protocol, naming the field. The rest of the frame stays
+// usable: a spec that is refused fails its own tasks only.
 
 void to_wire(const HostInfo& info, Host& out);
+/// `build` stays empty: HELLO carries it.
 [[nodiscard]] Result<HostInfo> from_wire(const Host& in);
 void to_wire(const methos::TaskSpec& spec, TaskSpec& out);
 [[nodiscard]] Result<methos::TaskSpec> from_wire(const TaskSpec& in);
 void to_wire(const methos::TaskLaunch& launch, TaskLaunch& out);
 [[nodiscard]] Result<methos::TaskLaunch> from_wire(const TaskLaunch& in);
 void to_wire(const methos::TaskStatus& status, TaskStatus& out);
+/// `source` is StatusSource::Executor.
 [[nodiscard]] Result<methos::TaskStatus> from_wire(const TaskStatus& in);
 
 } // namespace methos::wire
