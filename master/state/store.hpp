@@ -30,6 +30,8 @@ using Batch = std::vector<Change>;
 
 constexpr std::size_t batch_changes_max = 128;            ///< etcd's operations per transaction
 constexpr std::size_t batch_bytes_max = 1'500'000;        ///< etcd's request size
+constexpr std::size_t change_overhead_bytes = 16;         ///< of table, key and lengths, counted per change
+constexpr std::uint64_t record_key_max = (1ULL << 63U) - 1; ///< SQLite's integer keys are signed
 
 /// Errors: ResourceExhausted, naming which cap. Every home calls it first.
 [[nodiscard]] Result<void> check_caps(const Batch& batch);
