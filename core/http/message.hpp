@@ -55,6 +55,9 @@ class BodyReader {
     virtual ~BodyReader() = default;
     /// The next piece, never empty; nothing at the end.
     [[nodiscard]] virtual awaitable<std::optional<std::string>> read() = 0;
+
+    /// Says that read() will not be called again, though others may still hold this object.
+    virtual void abandon() noexcept {}
 };
 
 /// Reads all of it, at most `max_bytes`. Throws Failure(ResourceExhausted) beyond.
@@ -63,7 +66,7 @@ class BodyReader {
 
 /// A part of an open file, sent by the server without copying where the connection allows it.
 struct FileBody {
-    int descriptor = -1; ///< owned: closed by the server after sending; see make_file_body
+    int descriptor = -1; ///< owned: the server closes it, also when it is not sent
     std::uint64_t offset = 0;
     std::uint64_t length = 0;
 };

@@ -84,6 +84,18 @@ struct Route {
     Handler handler;
 };
 
+/// A route's pattern taken apart once, when it is added.
+struct RoutePattern {
+    enum class Kind { Literal, One, Many };
+
+    struct Part {
+        Kind kind = Kind::Literal;
+        std::string text; ///< the literal segment, or the parameter's name
+    };
+
+    std::vector<Part> parts;
+};
+
 /// Routes in the order they were added; the first whose method and pattern match is called.
 class Router {
   public:
@@ -104,6 +116,7 @@ class Router {
 
   private:
     std::vector<Route> routes_;
+    std::vector<RoutePattern> patterns_; ///< of the route with the same index
 };
 
 /// Decides who a caller is. Returns the principal, or an Error (Unauthorized) that the error

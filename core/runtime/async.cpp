@@ -15,8 +15,8 @@ namespace methos {
 
 namespace {
 
-/// A timer wait that reports whether it was cut short by a re-arm (notify) or by cancellation of
-/// the coroutine.
+/// Waits for the timer to expire or to be cut short by whoever re-arms it; throws when the
+/// coroutine is cancelled.
 awaitable<> wait_until_rearmed(asio::steady_timer& timer) {
     boost::system::error_code error;
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
@@ -25,6 +25,40 @@ awaitable<> wait_until_rearmed(asio::steady_timer& timer) {
         throw Failure(Code::Cancelled, "cancelled");
     }
 }
+
+/// One waiter's place in a list: a timer in the waiter's frame that is woken by being set to the
+/// past. Leaves the list by itself, however the frame ends.
+class Place {
+  public:
+    Place(std::list<asio::steady_timer*>& list,
+          const asio::any_io_executor& executor,
+          MonoTime until)
+        : timer(executor, until), list_(list), place_(list.insert(list.end(), &timer)) {}
+
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+
+    ~Place() {
+        if (!woken()) {
+            list_.erase(place_);
+        }
+    }
+
+    /// Whether wake_front has been called for this place.
+    [[nodiscard]] bool woken() const { return timer.expiry() == MonoTime::min(); }
+
+    static void wake_front(std::list<asio::steady_timer*>& list) {
+        auto* next = list.front();
+        list.pop_front();
+        next->expires_at(MonoTime::min()); // both the mark and the wake-up
+    }
+
+    asio::steady_timer timer;
+
+  private:
+    std::list<asio::steady_timer*>& list_;
+    std::list<asio::steady_timer*>::iterator place_;
+};
 
 } // namespace
 
@@ -38,27 +72,37 @@ void throw_timeout(const std::string& what, Duration limit) {
     throw Failure(Code::Timeout, what + " took longer than " + format_duration(limit));
 }
 
-Signal::Signal(const asio::any_io_executor& executor) : timer_(executor, MonoTime::max()) {}
+Signal::Signal(const asio::any_io_executor& executor) : executor_(executor) {}
 
 void Signal::notify() {
-    notified_ = true;
-    timer_.cancel();
+    if (waiters_.empty()) {
+        notified_ = true;
+    }
+    while (!waiters_.empty()) {
+        Place::wake_front(waiters_);
+    }
 }
 
 awaitable<> Signal::wait() {
-    while (!notified_) {
-        timer_.expires_at(MonoTime::max());
-        co_await wait_until_rearmed(timer_);
-    }
-    notified_ = false;
+    (void)co_await wait_for(Duration::max());
 }
 
 awaitable<bool> Signal::wait_for(Duration limit) {
-    if (!notified_) {
-        timer_.expires_after(limit);
-        co_await wait_until_rearmed(timer_);
+    if (std::exchange(notified_, false)) {
+        co_return true;
     }
-    co_return std::exchange(notified_, false);
+    const auto now = std::chrono::steady_clock::now();
+    Place place(waiters_, executor_, limit > MonoTime::max() - now ? MonoTime::max() : now + limit);
+    boost::system::error_code ignored;
+    co_await place.timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) {
+        if (place.woken() && waiters_.empty()) {
+            notified_ = true; // nobody else may have seen it
+        }
+        throw Failure(Code::Cancelled, "cancelled");
+    }
+    co_return place.woken();
 }
 
 Gate::Gate(const asio::any_io_executor& executor) : timer_(executor, MonoTime::max()) {}
@@ -98,19 +142,12 @@ awaitable<Semaphore::Permit> Semaphore::acquire() {
         --free_;
         co_return Permit(this);
     }
-    asio::steady_timer timer(executor_, MonoTime::max());
-    const auto place = waiters_.insert(waiters_.end(), &timer);
+    Place place(waiters_, executor_, MonoTime::max());
     boost::system::error_code ignored;
-    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    const bool granted =
-        timer.expiry() == MonoTime::min(); // release() already took us off the list
-    if (!granted) {
-        waiters_.erase(place);
-        throw Failure(Code::Cancelled, "cancelled");
-    }
-    Permit permit(this);
+    co_await place.timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    Permit permit(place.woken() ? this : nullptr); // given back when we are cancelled all the same
     const auto state = co_await asio::this_coro::cancellation_state;
-    if (state.cancelled() != asio::cancellation_type::none) {
+    if (state.cancelled() != asio::cancellation_type::none || !place.woken()) {
         throw Failure(Code::Cancelled, "cancelled");
     }
     co_return permit;
@@ -119,21 +156,28 @@ awaitable<Semaphore::Permit> Semaphore::acquire() {
 void Semaphore::release() {
     if (waiters_.empty()) {
         ++free_;
-        return;
+    } else {
+        Place::wake_front(waiters_); // the permit passes to that waiter
     }
-    auto* next = waiters_.front();
-    waiters_.pop_front();
-    next->expires_at(MonoTime::min()); // both the grant and the wake-up
 }
 
 struct TaskGroup::State {
     explicit State(asio::any_io_executor executor_, ErrorHandler handler)
         : executor(std::move(executor_)), on_error(std::move(handler)), idle(executor) {}
 
+    using Children = std::list<asio::cancellation_signal>;
+
+    void forget(Children::iterator child) {
+        children.erase(child);
+        if (children.empty()) {
+            idle.notify();
+        }
+    }
+
     asio::any_io_executor executor;
     ErrorHandler on_error;
     Signal idle;
-    std::list<asio::cancellation_signal> children;
+    Children children;
     bool stopping = false;
 };
 
@@ -148,16 +192,14 @@ void TaskGroup::spawn(std::string name, awaitable<> child) {
     const auto place = state_->children.emplace(state_->children.end());
     auto done =
         [state = state_, place, name = std::move(name)](const std::exception_ptr& exception) {
-            state->children.erase(place);
+            // Later, because the frame that calls us, or stop(), may still use the child's signal.
+            asio::post(state->executor, [state, place] { state->forget(place); });
             if (exception) {
                 const auto error = error_of(exception);
                 const bool cancelled = error.code == Code::Cancelled;
                 if (!cancelled) {
                     state->on_error(name, error);
                 }
-            }
-            if (state->children.empty()) {
-                state->idle.notify();
             }
         };
     asio::co_spawn(state_->executor,
@@ -170,9 +212,8 @@ void TaskGroup::spawn(std::string name, awaitable<> child) {
 
 void TaskGroup::stop() {
     state_->stopping = true;
-    // A child may end, and leave the list, while its own signal is being emitted.
-    for (auto it = state_->children.begin(); it != state_->children.end();) {
-        auto& child = *it++;
+    const auto state = state_; // a child's end may destroy the group's owner
+    for (auto& child : state->children) {
         child.emit(asio::cancellation_type::terminal);
     }
 }

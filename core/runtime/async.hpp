@@ -26,8 +26,9 @@ using awaitable = asio::awaitable<T>;
 /// Waits. Cancellable.
 [[nodiscard]] awaitable<> sleep_for(Duration duration);
 
-/// A wake-up that is remembered: a notify() before wait() makes that wait return at once.
-/// Several notifies before one wait count as one. One or many waiters; all are woken.
+/// A wake-up that is remembered: a notify() that finds nobody waiting makes the next wait return at
+/// once. Several notifies before one wait count as one. One or many waiters; all are woken.
+/// It must outlive its waiters, but for those that are destroyed unfinished with their loop.
 class Signal {
   public:
     explicit Signal(const asio::any_io_executor& executor);
@@ -38,7 +39,8 @@ class Signal {
     [[nodiscard]] awaitable<bool> wait_for(Duration limit);
 
   private:
-    asio::steady_timer timer_;
+    asio::any_io_executor executor_;
+    std::list<asio::steady_timer*> waiters_; ///< each lives in the frame of its wait
     bool notified_ = false;
 };
 
@@ -58,7 +60,7 @@ class Gate {
 };
 
 /// At most `limit` holders at a time; waiters are served in order. `co_await acquire()` gives a
-/// Permit that releases in its destructor.
+/// Permit that releases in its destructor. It must outlive its permits and its waiters.
 class Semaphore {
   public:
     class Permit {
@@ -116,8 +118,9 @@ class TaskGroup {
     std::shared_ptr<State> state_;
 };
 
-/// Runs `work` on the pool and returns its result on the loop. `work` is not interrupted by
-/// cancellation: the await is, once the work has ended. Exceptions of `work` arrive here.
+/// Runs `work` on the pool and returns its result on the loop. Cancellation does not interrupt
+/// `work` and does not lose its result: the next await ends with Cancelled. Exceptions of `work`
+/// arrive here.
 template <class T>
 [[nodiscard]] awaitable<T> run_blocking(asio::thread_pool& pool, std::function<T()> work);
 

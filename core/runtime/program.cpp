@@ -69,9 +69,8 @@ struct Program::Parts {
                 exit_code = traits_of(error.code).exit_code;
             }
         }
-        end_signals.cancel();
-        hangup_signal.cancel();
-        stop_watchdog.cancel();
+        // What libraries still have pending (kept connections, timers) must not hold the process.
+        context.stop();
     }
 };
 
