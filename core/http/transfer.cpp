@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <system_error>
 
 namespace methos::http {
 
@@ -232,11 +233,15 @@ void Transfer::end() noexcept {
 }
 
 Error Transfer::error_of_code(CURLcode code) const {
+    const auto& socket = request_->unix_socket;
     std::string text(error_text_.data());
-    if (text.empty()) {
+    if (code == CURLE_COULDNT_CONNECT && !socket.empty()) {
+        long number = 0; // libcurl's own text names the URL's host, which means nothing here
+        curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &number);
+        text = "cannot connect: " + std::generic_category().message(static_cast<int>(number));
+    } else if (text.empty()) {
         text = curl_easy_strerror(code);
     }
-    const auto& socket = request_->unix_socket;
     return Error(code_of_curl(code),
                  request_->method + " " + printable_url(request_->url) +
                      (socket.empty() ? "" : " at " + socket) + ": " + text,
