@@ -3,9 +3,10 @@
 #include <sqlite3.h>
 
 #include <cerrno>
-#include <cstring>
+
 #include <fcntl.h>
 #include <limits>
+#include <system_error>
 #include <unistd.h>
 #include <utility>
 
@@ -47,6 +48,22 @@ Code code_of(int result, int number) {
     }
 }
 
+/// The errno behind an I/O error. SQLite reports the current errno, which its own clean-up may have
+/// overwritten; the files remember theirs.
+int errno_of(sqlite3* database) {
+    int number = sqlite3_system_errno(database);
+    if (number == 0) {
+        sqlite3_file_control(database, "main", SQLITE_FCNTL_LAST_ERRNO, &number);
+    }
+    sqlite3_file* log = nullptr;
+    if (number == 0 &&
+        sqlite3_file_control(database, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK &&
+        log != nullptr && log->pMethods != nullptr) {
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &number);
+    }
+    return number;
+}
+
 std::string file_of(sqlite3* database) {
     const char* file = database == nullptr ? nullptr : sqlite3_db_filename(database, "main");
     return file == nullptr || *file == '\0' ? std::string("database") : std::string(file);
@@ -54,15 +71,16 @@ std::string file_of(sqlite3* database) {
 
 [[noreturn]] void fail(sqlite3* database, int result, const std::string& file) {
     const int extended = database == nullptr ? result : sqlite3_extended_errcode(database);
-    const int number = database == nullptr ? 0 : sqlite3_system_errno(database);
+    const bool outside = (result & 0xFF) == SQLITE_IOERR || (result & 0xFF) == SQLITE_CANTOPEN;
+    const int number = database != nullptr && outside ? errno_of(database) : 0;
     std::string message = file + ": ";
     const int primary = result & 0xFF;
     if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB) {
         message += "the file is damaged: ";
     }
     message += database == nullptr ? sqlite3_errstr(result) : sqlite3_errmsg(database);
-    if (number != 0 && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN)) {
-        message += std::string(": ") + ::strerror(number); // NOLINT(concurrency-mt-unsafe)
+    if (number != 0) {
+        message += ": " + std::generic_category().message(number);
     }
     throw Failure(Error(code_of(extended, number), message, Cause{Cause::Kind::Sqlite, extended}));
 }

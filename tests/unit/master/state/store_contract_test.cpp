@@ -1,0 +1,100 @@
+// The contract of Store, on every home of it: random commits against a plain map, with housekeeping
+// and reopening at every point; and the caps, which leave nothing behind.
+#include "master/state/sqlite_store.hpp"
+#include "master/state/store.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/temporary_folder.hpp"
+#include "tests/unit/master/state/model.hpp"
+
+using namespace methos;
+using namespace methos::state;
+using namespace methos::state::test;
+
+namespace {
+
+/// Sizes at which a handful of commits splits, folds and deletes in many steps.
+SqliteSizes tiny_sizes() {
+    return SqliteSizes{1, 64, 100, 2};
+}
+
+std::unique_ptr<Store> open_home(const std::string& kind, const std::string& folder) {
+    return kind == "memory" ? make_memory_store() : open_sqlite_store(folder, tiny_sizes());
+}
+
+void require_equal(Store& store, const Model& model) {
+    bool ordered = false;
+    REQUIRE(read(store, ordered) == model);
+    REQUIRE(ordered);
+}
+
+Batch batch_of(std::size_t changes, std::size_t value_bytes) {
+    Batch batch;
+    for (std::size_t i = 0; i < changes; ++i) {
+        batch.push_back({Table::Task, i, std::string(value_bytes, 'x')});
+    }
+    return batch;
+}
+
+} // namespace
+
+TEST_CASE("a store holds what was committed, through housekeeping and restarts") {
+    const auto kind = GENERATE(as<std::string>(), "memory", "sqlite");
+    const auto seed = GENERATE(range(1U, 9U));
+    CAPTURE(kind, seed);
+    const methos::test::TemporaryFolder folder;
+    auto store = open_home(kind, folder.file("state"));
+    std::mt19937 random(seed);
+    Model model;
+    for (int round = 0; round < 120; ++round) {
+        CAPTURE(round);
+        const auto batches = random_batches(random);
+        store->commit(batches);
+        apply_to(model, batches);
+        for (auto steps = random() % 4; steps > 0; --steps) {
+            (void)store->tidy();
+        }
+        if (kind == "sqlite" && random() % 3 == 0) {
+            store.reset();
+            store = open_sqlite_store(folder.file("state"), tiny_sizes());
+        }
+        if (random() % 4 == 0) {
+            require_equal(*store, model);
+        }
+    }
+    while (store->tidy()) {
+    }
+    require_equal(*store, model);
+}
+
+TEST_CASE("a store refuses what is over the caps and changes nothing") {
+    const auto kind = GENERATE(as<std::string>(), "memory", "sqlite");
+    CAPTURE(kind);
+    const methos::test::TemporaryFolder folder;
+    auto store = open_home(kind, folder.file("state"));
+    const Batch good{{Table::Host, 1, "first"}};
+    store->commit({good});
+    const auto bad = GENERATE(batch_of(batch_changes_max + 1, 1),
+                              batch_of(2, batch_bytes_max / 2),
+                              Batch{{Table::App, record_key_max + 1, "x"}});
+    const Batch beside{{Table::Host, 2, "must not be seen"}};
+    try {
+        store->commit({beside, bad});
+        FAIL("it was accepted");
+    } catch (const Failure& failure) {
+        REQUIRE(failure.code() == Code::ResourceExhausted);
+        REQUIRE(failure.error().message.find("max") != std::string::npos);
+    }
+    require_equal(*store, {{{Table::Host, 1}, "first"}});
+}
+
+TEST_CASE("a batch exactly at the caps is accepted") {
+    const auto kind = GENERATE(as<std::string>(), "memory", "sqlite");
+    const methos::test::TemporaryFolder folder;
+    auto store = open_home(kind, folder.file("state"));
+    const auto wide = batch_of(batch_changes_max, 1);
+    const auto heavy = batch_of(1, batch_bytes_max - change_overhead_bytes);
+    REQUIRE_NOTHROW(store->commit({wide, heavy}));
+    Model model;
+    apply_to(model, {wide, heavy});
+    require_equal(*store, model);
+}
