@@ -1,6 +1,6 @@
 // ZeroMQ with CURVE on the loop: a ROUTER for the master, a DEALER for executors. Carries opaque
-// frames of one part; what is in them is core/wire's business. Only bus.cpp includes zmq.hpp. Loop
-// thread only.
+// frames of one part; what is in them is core/wire's business. Only this folder includes zmq.hpp.
+// Loop thread only. Owners are destroyed before the loop is.
 #pragma once
 
 #include "core/runtime/async.hpp"
@@ -37,6 +37,9 @@ struct JoinToken {
 /// Errors: InvalidInput that says which part is wrong; never prints the secret.
 [[nodiscard]] Result<JoinToken> parse_join_token(const std::string& text);
 
+/// Whether executors can connect to `address`: "tcp://HOST:PORT" with a port. Errors: InvalidInput.
+[[nodiscard]] Result<void> check_bus_address(const std::string& address);
+
 /// A connection as the ROUTER names it. Valid until on_closed reports it or for ever useless after.
 using PeerId = std::string;
 
@@ -50,29 +53,37 @@ struct ServerOptions {
 
 class BusServer {
   public:
+    /// Called on the loop, never from inside send(); they must not throw, and may call anything
+    /// here, close() and the destructor too.
     struct Handlers {
-        /// One frame of a peer. Called on the loop, never from inside send().
+        /// One frame of a peer.
         std::function<void(const PeerId& peer, std::string frame)> on_frame;
-        /// The kernel closed the peer's connection (process died, or the network said so). Silence
-        /// is not reported.
+        /// The kernel closed the peer's connection (process died, or the network said so). Comes
+        /// once, after the peer's last frame, and only for peers that sent one. Silence is not
+        /// reported.
         std::function<void(const PeerId& peer)> on_closed;
+        /// For the log: a connection that was refused (wrong key, not a bus) or not accepted (no
+        /// descriptors left). May come at any rate.
+        std::function<void(const std::string& what)> on_trouble = {};
     };
 
-    /// Binds. Throws Failure(Conflict) naming the address when the port is taken.
+    /// Binds. Throws Failure naming the address: Conflict when the port is taken, Forbidden when it
+    /// needs rights, InvalidInput when the address or a key is malformed.
     BusServer(asio::any_io_executor executor, ServerOptions options, Handlers handlers);
     BusServer(const BusServer&) = delete;
     BusServer& operator=(const BusServer&) = delete;
     ~BusServer();
 
-    /// Queues a frame. False when the peer is gone or its queue is full: the caller drops the
-    /// session.
+    /// Queues a frame; never waits. False when the peer is gone, its queue is full or the frame is
+    /// over frame_bytes_max: the caller drops the session.
     [[nodiscard]] bool send(const PeerId& peer, std::string frame);
 
     /// The bound address with the real port: "tcp://127.0.0.1:41233".
     [[nodiscard]] const std::string& address() const;
     /// "127.0.0.1" of the peer, as the kernel says; empty when unknown.
     [[nodiscard]] std::string peer_ip(const PeerId& peer) const;
-    /// Stops reading and closes; handlers are not called afterwards.
+    /// Stops reading and closes; handlers are not called afterwards. The port is free when it
+    /// returns.
     void close();
 
   private:
@@ -92,23 +103,32 @@ struct ClientOptions {
 /// not there yet, is ZeroMQ's work (100-200 ms between tries).
 class BusClient {
   public:
+    /// Called on the loop, never from inside send(); they must not throw, and may call anything
+    /// here, close() and the destructor too.
     struct Handlers {
         std::function<void(std::string frame)> on_frame;
         std::function<void()> on_connected; ///< handshake done
-        std::function<void(std::string why)>
-            on_disconnected; ///< also a refused handshake; ZeroMQ goes on trying
+        /// The connection ended, the handshake was refused, or (once per run of failures) nobody
+        /// answers. The client goes on trying. `why` is for people.
+        std::function<void(std::string why)> on_disconnected;
     };
 
+    /// Throws Failure(InvalidInput) when the address or a key is malformed.
     BusClient(asio::any_io_executor executor, ClientOptions options, Handlers handlers);
     BusClient(const BusClient&) = delete;
     BusClient& operator=(const BusClient&) = delete;
     ~BusClient();
 
-    /// False when the queue is full.
+    /// Queues a frame, also before the connection is there; never waits. False when the queue is
+    /// full or the frame is over frame_bytes_max.
     [[nodiscard]] bool send(std::string frame);
     /// The local IP of the connection ("10.0.0.7"); empty before it is there.
     [[nodiscard]] std::string local_ip() const;
+    /// Drops what is queued and closes; handlers are not called afterwards.
     void close();
+    /// As close(), but what is queued may still leave within `limit`: for a last GOODBYE. Does not
+    /// wait; the end of the process's last client does, at most `limit`.
+    void close_after_flush(Duration limit);
 
   private:
     struct Impl;
