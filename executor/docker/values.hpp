@@ -124,7 +124,9 @@ struct DeviceRequest {
 struct LogFile {
     std::int64_t max_bytes = 10 * 1024 * 1024;
     int max_files = 3;
-    bool non_blocking = true; ///< a full disk must not block the task's stdout
+    /// True: a stuck disk cannot block the task's stdout, but bursts over 1 MiB lose lines. (A full
+    /// disk blocks nothing either way.)
+    bool non_blocking = false;
 };
 
 /// Everything of POST /containers/create. RestartPolicy is always "no" and AutoRemove false: what
