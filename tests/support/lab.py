@@ -30,6 +30,11 @@ from tests.support import lab_guardian
 from tests.support.rest import Rest, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("METHOS_BUILD") or ROOT / "build")
+MASTER = BUILD / "master/methos-master"
+EXECUTOR = BUILD / "executor/methos-executor"
+PROXY = BUILD / "registry-proxy/methos-registry-proxy"
+CLI = BUILD / "cli/methos"
 CLONE_NEWNET = 0x40000000
 HUB_IP = "10.99.0.1"
 MASTER_URL = f"http://{HUB_IP}:8080"
@@ -42,10 +47,6 @@ START_SECONDS = 60  # for a daemon on a machine that is busy with other work
 
 class LabError(RuntimeError):
     """The lab itself cannot do what was asked; not a finding about Methos."""
-
-
-def build_folder():
-    return pathlib.Path(os.environ.get("METHOS_BUILD") or ROOT / "build")
 
 
 def why_not():
@@ -188,7 +189,7 @@ class Host:
         """Starts the executor, the first time with these flags, later with the same ones again."""
         if self.executor is None:
             self.executor = Process(self.lab, f"executor-{self.name}", [
-                build_folder() / "executor/methos-executor", "--join", join or f"@{self.lab.master_folder}/join.token",
+                EXECUTOR, "--join", join or f"@{self.lab.master_folder}/join.token",
                 "--docker", f"unix://{self.socket}", "--registry-proxy", PROXY_URL, "--hostname", self.name,
                 "--resources", "cpus:4;mem:2048;disk:10000;ports:[31000-31999]",
                 "--data-dir", self.folder / "executor", *more], self.namespace)
@@ -269,6 +270,11 @@ class Lab:
         self.processes.append(process)
         return process.start()
 
+    def run_to_end(self, *words, seconds=START_SECONDS, environment=None):
+        """A program in the hub that is expected to end by itself; returns it with its code and text."""
+        return subprocess.run(list(map(str, words)), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=seconds, check=False, env={**os.environ, **(environment or {})})
+
     def start_registry(self):
         """docker-registry as the upstream that references call lab.example."""
         config = {"version": 0.1, "log": {"accesslog": {"disabled": False}, "level": "warn"},
@@ -290,7 +296,7 @@ class Lab:
     def start_proxy(self, *more):
         if self.proxy is None:
             self.proxy = Process(self, "proxy", [
-                build_folder() / "registry-proxy/methos-registry-proxy", "--http", "0.0.0.0:5000",
+                PROXY, "--http", "0.0.0.0:5000",
                 "--cache-dir", self.proxy_folder, "--upstream", f"{UPSTREAM_NAME}={UPSTREAM_URL}", *more], self.hub)
             self.processes.append(self.proxy)
         self.proxy.start()
@@ -299,12 +305,14 @@ class Lab:
 
     def start_master(self, *more):
         if self.master is None:
-            self.master = Process(self, "master", [
-                build_folder() / "master/methos-master", "--http", f"{HUB_IP}:8080", "--bus", f"tcp://{HUB_IP}:5051",
-                "--data-dir", self.master_folder, *more], self.hub)
+            self.master = Process(self, "master", [*self.master_command(self.master_folder), *more], self.hub)
             self.processes.append(self.master)
         self.master.start()
         self.wait_master()
+
+    @staticmethod
+    def master_command(folder):
+        return [MASTER, "--http", f"{HUB_IP}:8080", "--bus", f"tcp://{HUB_IP}:5051", "--data-dir", folder]
 
     def wait_master(self):
         wait_until("the master answers /ping",
@@ -323,7 +331,7 @@ class Lab:
         """Runs `methos` against this lab; returns the finished process with its text."""
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "METHOS_URL": MASTER_URL,
                        "METHOS_TOKEN": self.token, "METHOS_REGISTRY": PROXY_URL}
-        return subprocess.run([build_folder() / "cli/methos", *words], stdin=subprocess.DEVNULL, capture_output=True,
+        return subprocess.run([CLI, *words], stdin=subprocess.DEVNULL, capture_output=True,
                               text=True, timeout=seconds, env=environment, check=False)
 
     def tails(self):
