@@ -1,0 +1,406 @@
+#include "cli/commands/dev.hpp"
+
+#include "cli/client/child_process.hpp"
+#include "cli/client/master.hpp"
+#include "cli/commands/session.hpp"
+#include "core/base/units.hpp"
+
+#include <netinet/in.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <ostream>
+#include <poll.h>
+#include <sstream>
+#include <unistd.h>
+#include <vector>
+
+namespace methos::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+constexpr auto start_limit = 60s; ///< until the master answers /ping
+constexpr auto stop_limit = 15s;  ///< of one daemon; its own watchdog takes 10 s
+constexpr auto look_interval = 100ms;
+
+/// A descriptor that closes itself.
+class Descriptor {
+  public:
+    explicit Descriptor(int number) : number_(number) {}
+
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+
+    ~Descriptor() {
+        if (number_ >= 0) {
+            ::close(number_);
+        }
+    }
+
+    [[nodiscard]] int get() const { return number_; }
+
+  private:
+    int number_;
+};
+
+/// Holds a free loopback port until it is destroyed: several that live together differ.
+class FreePort {
+  public:
+    explicit FreePort(std::uint16_t wished) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+        const int yes = 1;
+        ::setsockopt(socket_.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+        if (!bind_to(wished) && !bind_to(0)) {
+            throw Failure(Code::ResourceExhausted, "no loopback port is free");
+        }
+    }
+
+    [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+
+  private:
+    bool bind_to(std::uint16_t port) {
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_port = htons(port);
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t length = sizeof(address);
+        auto* plain = reinterpret_cast<sockaddr*>(&address);
+        if (::bind(socket_.get(), plain, length) != 0 ||
+            ::getsockname(socket_.get(), plain, &length) != 0) {
+            return false;
+        }
+        port_ = ntohs(address.sin_port);
+        return true;
+    }
+
+    Descriptor socket_;
+    std::uint16_t port_ = 0;
+};
+
+struct Addresses {
+    std::string http;
+    std::string bus;
+    std::string registry;
+};
+
+std::string checked(const std::string& given, const std::string& flag) {
+    const auto address = parse_host_port(given);
+    if (!address || address->port == 0) {
+        throw Failure(Code::InvalidInput,
+                      flag + " " + given + " is no HOST:PORT, like 127.0.0.1:8080");
+    }
+    return given;
+}
+
+Addresses choose_addresses(const DevOptions& options) {
+    const FreePort http(8080);
+    const FreePort bus(5051);
+    const FreePort registry(5000);
+    Addresses chosen;
+    chosen.http = options.http.empty() ? http.address() : checked(options.http, "--http");
+    chosen.bus = options.bus.empty() ? bus.address() : checked(options.bus, "--bus");
+    chosen.registry =
+        options.registry.empty() ? registry.address() : checked(options.registry, "--registry");
+    return chosen;
+}
+
+fs::path choose_data_dir(const Environment& environment, const std::string& given) {
+    if (!given.empty()) {
+        return fs::absolute(given);
+    }
+    const auto data_home = environment.get("XDG_DATA_HOME");
+    if (!data_home.empty() && data_home.front() == '/') {
+        return fs::path(data_home) / "methos/dev";
+    }
+    const auto home = environment.get("HOME");
+    return home.empty() ? fs::absolute("methos-dev") : fs::path(home) / ".local/share/methos/dev";
+}
+
+bool is_program(const fs::path& path) {
+    std::error_code ignored;
+    return fs::is_regular_file(path, ignored) && ::access(path.c_str(), X_OK) == 0;
+}
+
+/// `../<folder>/<name>` beside this program, else the first of that name on PATH.
+std::string
+find_program(const Environment& environment, const std::string& folder, const std::string& name) {
+    std::error_code ignored;
+    const auto here = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+    const auto beside = here.parent_path() / folder / name;
+    if (is_program(beside)) {
+        return beside;
+    }
+    std::istringstream folders(environment.get("PATH"));
+    std::string one;
+    while (std::getline(folders, one, ':')) {
+        if (!one.empty() && is_program(fs::path(one) / name)) {
+            return fs::path(one) / name;
+        }
+    }
+    throw Failure(Code::InvalidInput,
+                  name + " is neither at " + beside.string() +
+                      " nor on PATH; build it with `meson compile -C build`");
+}
+
+void write_private_file(const fs::path& path, const std::string& text) {
+    fs::create_directories(path.parent_path());
+    const auto draft = path.string() + ".new";
+    {
+        std::ofstream file(draft, std::ios::trunc);
+        fs::permissions(draft, fs::perms::owner_read | fs::perms::owner_write);
+        file << text << std::flush;
+        if (!file) {
+            throw Failure(Code::ResourceExhausted, "cannot write " + draft);
+        }
+    }
+    fs::rename(draft, path);
+}
+
+std::string read_text(const fs::path& path) {
+    std::ifstream file(path);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+/// The context "dev" in the user's file, for as long as this lives.
+class DevContext {
+  public:
+    DevContext(fs::path file, const ContextEntry& entry) : file_(std::move(file)) {
+        if (!file_.empty()) {
+            write_private_file(file_, with_context_entry(read_text(file_), "dev", entry));
+        }
+    }
+
+    DevContext(const DevContext&) = delete;
+    DevContext& operator=(const DevContext&) = delete;
+
+    ~DevContext() {
+        if (file_.empty()) {
+            return;
+        }
+        try {
+            write_private_file(file_, without_context_entry(read_text(file_), "dev"));
+        } catch (const std::exception&) {
+            // A context that leads nowhere is replaced by the next start; the end goes on.
+            return;
+        }
+    }
+
+  private:
+    fs::path file_;
+};
+
+/// SIGINT, SIGTERM and SIGCHLD as something to poll, instead of as interruptions.
+class Signals {
+  public:
+    Signals() : descriptor_(make()) {}
+
+    [[nodiscard]] int get() const { return descriptor_.get(); }
+
+    /// Whether one of those that came asks for the end.
+    [[nodiscard]] bool take_end_request() const {
+        bool asked = false;
+        signalfd_siginfo info{};
+        while (::read(descriptor_.get(), &info, sizeof(info)) == sizeof(info)) {
+            asked = asked || info.ssi_signo != SIGCHLD;
+        }
+        return asked;
+    }
+
+  private:
+    static int make() {
+        sigset_t set;
+        sigemptyset(&set);
+        for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) {
+            sigaddset(&set, number);
+        }
+        ::sigprocmask(SIG_BLOCK, &set, nullptr);
+        return ::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    }
+
+    Descriptor descriptor_;
+};
+
+/// The three daemons: started in order, their lines printed, ended in the opposite order.
+class DevCluster {
+  public:
+    explicit DevCluster(Terminal& terminal) : terminal_(terminal) {}
+
+    void start(const std::string& name, const std::vector<std::string>& command) {
+        children_.push_back(std::make_unique<ChildProcess>(name, command));
+    }
+
+    /// Prints what comes, for at most `limit`. False when it is time to end: a signal, or a daemon
+    /// that ended (which is told).
+    bool turn(Duration limit) {
+        pump(limit);
+        if (signals_.take_end_request()) {
+            return false;
+        }
+        for (const auto& child : children_) {
+            if (!child->is_running()) {
+                print_lines();
+                terminal_.err << "methos-" << child->name() << " " << child->how_it_ended()
+                              << ", so the others are ended too; its last lines above say why\n";
+                code_ = exit_code::failed;
+                return false;
+            }
+        }
+        return true;
+    }
+
+    void stop() {
+        while (!children_.empty()) {
+            auto& child = *children_.back();
+            child.send_signal(SIGTERM);
+            const auto give_up = SystemClock().now().mono + stop_limit;
+            while (child.is_running() && SystemClock().now().mono < give_up) {
+                pump(look_interval);
+                static_cast<void>(signals_.take_end_request());
+            }
+            print_lines();
+            children_.pop_back();
+        }
+    }
+
+    void fail() { code_ = exit_code::failed; }
+
+    [[nodiscard]] int code() const { return code_; }
+
+  private:
+    void pump(Duration limit) {
+        std::vector<pollfd> watched;
+        watched.push_back(pollfd{signals_.get(), POLLIN, 0});
+        for (const auto& child : children_) {
+            if (child->output() >= 0) {
+                watched.push_back(pollfd{child->output(), POLLIN, 0});
+            }
+        }
+        const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(limit).count();
+        ::poll(watched.data(), watched.size(), static_cast<int>(ms));
+        print_lines();
+    }
+
+    void print_lines() {
+        constexpr std::size_t name_columns = 9;
+        for (const auto& child : children_) {
+            auto head = child->name();
+            head.resize(name_columns, ' ');
+            const auto painted = paint(head + "| ", Tone::Faint, terminal_.colour);
+            child->read_lines([this, &painted](const std::string& line) {
+                terminal_.out << painted << line << '\n';
+            });
+        }
+        terminal_.out << std::flush;
+    }
+
+    Terminal& terminal_;
+    Signals signals_;
+    std::vector<std::unique_ptr<ChildProcess>> children_;
+    int code_ = exit_code::done;
+};
+
+bool answers_ping(const std::string& url) {
+    Target target;
+    target.url = url;
+    try {
+        Master master(target, Interrupts::Ignore, 1s);
+        return master.send("GET", "/ping").status == 200;
+    } catch (const Failure&) {
+        return false; // not yet
+    }
+}
+
+/// False when the cluster ended first, or the master did not come up in time.
+bool wait_for_master(DevCluster& cluster, Terminal& terminal, const std::string& url) {
+    const auto give_up = SystemClock().now().mono + start_limit;
+    while (cluster.turn(look_interval)) {
+        if (answers_ping(url)) {
+            return true;
+        }
+        if (SystemClock().now().mono > give_up) {
+            terminal.err << "the master does not answer " << url << "/ping after "
+                         << format_duration(start_limit) << "\n";
+            cluster.fail();
+            return false;
+        }
+    }
+    return false;
+}
+
+void run_until_asked(DevCluster& cluster,
+                     const Environment& environment,
+                     Terminal& terminal,
+                     const DevOptions& options) {
+    const auto data = choose_data_dir(environment, options.data_dir);
+    const auto addresses = choose_addresses(options);
+    const auto proxy = find_program(environment, "registry-proxy", "methos-registry-proxy");
+    const auto master = find_program(environment, "master", "methos-master");
+    const auto executor = find_program(environment, "executor", "methos-executor");
+    const auto folder = [&data](const char* name) { return (data / name).string(); };
+    for (const auto* name : {"proxy", "master", "executor"}) {
+        fs::create_directories(data / name);
+    }
+    ContextEntry entry;
+    entry.url = "http://" + addresses.http;
+    entry.registry = "http://" + addresses.registry;
+    entry.token_file = folder("master") + "/admin.token";
+
+    cluster.start("proxy", {proxy, "--http", addresses.registry, "--cache-dir", folder("proxy")});
+    cluster.start("master",
+                  {master,
+                   "--http",
+                   addresses.http,
+                   "--bus",
+                   "tcp://" + addresses.bus,
+                   "--data-dir",
+                   folder("master")});
+    if (!wait_for_master(cluster, terminal, entry.url)) {
+        return;
+    }
+    cluster.start("executor",
+                  {executor,
+                   "--join",
+                   "@" + folder("master") + "/join.token",
+                   "--docker",
+                   options.docker,
+                   "--registry-proxy",
+                   entry.registry,
+                   "--data-dir",
+                   folder("executor")});
+    const DevContext context(environment.config_file(), entry);
+    terminal.err << "A cluster of this machine runs: API and UI at " << entry.url
+                 << ", registry at " << entry.registry << ", data in " << data.string()
+                 << ".\nTry `methos --context dev hosts`; Ctrl-C ends it.\n";
+    while (cluster.turn(1s)) {
+    }
+}
+
+} // namespace
+
+int run_dev(const Environment& environment, Terminal& terminal, const DevOptions& options) {
+    DevCluster cluster(terminal);
+    try {
+        run_until_asked(cluster, environment, terminal, options);
+    } catch (const fs::filesystem_error& failure) {
+        cluster.stop();
+        throw Failure(Code::InvalidInput, failure.what());
+    } catch (...) {
+        cluster.stop();
+        throw;
+    }
+    cluster.stop();
+    return cluster.code();
+}
+
+} // namespace methos::cli

@@ -1,0 +1,24 @@
+#include "cli/commands/rm.hpp"
+
+#include "cli/client/names.hpp"
+#include "cli/commands/wait.hpp"
+#include "cli/output/document.hpp"
+
+namespace methos::cli {
+
+int run_rm(Session& session, const std::string& app) {
+    const auto id = absolute_app_id(app);
+    const auto answer = session.master.send("DELETE", "/v2/apps/" + url_path_of(id));
+    if (answer.status == 404) {
+        throw no_such_app(session.master, id);
+    }
+    if (answer.status < 200 || answer.status >= 300) {
+        throw Failure(error_of_answer(answer, "remove " + id, session.master.target()));
+    }
+    if (!session.terminal.for_people()) {
+        print_document(session.terminal, answer.body, {id});
+    }
+    return follow_change(session, {id}, Goal::Gone);
+}
+
+} // namespace methos::cli

@@ -1,0 +1,47 @@
+// The command line `methos`: gives program.cpp this process's arguments, environment and streams.
+#include "cli/program.hpp"
+
+#include <sys/ioctl.h>
+
+#include <csignal>
+#include <iostream>
+#include <string>
+#include <unistd.h>
+
+namespace {
+
+methos::cli::Environment environment_of_process() {
+    methos::cli::Environment environment;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        const std::string pair = *entry;
+        const auto equals = pair.find('=');
+        if (equals != std::string::npos) {
+            environment.variables[pair.substr(0, equals)] = pair.substr(equals + 1);
+        }
+    }
+    return environment;
+}
+
+int columns_of_terminal(int descriptor) {
+    winsize size{};
+    constexpr int otherwise = 80;
+    return ::ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : otherwise;
+}
+
+} // namespace
+
+int main(int count, char** values) {
+    // A reader that left shows as a stream that is no longer good.
+    std::signal(SIGPIPE, SIG_IGN);
+    std::ios::sync_with_stdio(false);
+    methos::cli::Surroundings surroundings{
+        environment_of_process(), std::cin, methos::cli::Terminal{std::cout, std::cerr}};
+    auto& terminal = surroundings.terminal;
+    terminal.out_is_tty = ::isatty(STDOUT_FILENO) == 1;
+    terminal.err_is_tty = ::isatty(STDERR_FILENO) == 1;
+    const bool plain = !surroundings.environment.get("NO_COLOR").empty() ||
+                       surroundings.environment.get("TERM") == "dumb";
+    terminal.colour = terminal.out_is_tty && terminal.err_is_tty && !plain;
+    terminal.columns = columns_of_terminal(STDERR_FILENO);
+    return methos::cli::run_program({values + 1, values + count}, surroundings);
+}
