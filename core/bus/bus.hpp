@@ -99,8 +99,9 @@ struct ClientOptions {
     std::size_t frame_bytes_max = 8 * 1024 * 1024;
 };
 
-/// One session's DEALER: make a new one per session. Connecting, and waiting for a master that is
-/// not there yet, is ZeroMQ's work (100-200 ms between tries).
+/// One session's DEALER: make a new one per session. It connects by itself, and again whenever the
+/// connection ends (100-400 ms between tries; 1 s where something else than a bus answers). What
+/// was queued goes out on the next connection, or is lost: send HELLO from on_connected.
 class BusClient {
   public:
     /// Called on the loop, never from inside send(); they must not throw, and may call anything
@@ -120,7 +121,7 @@ class BusClient {
     ~BusClient();
 
     /// Queues a frame, also before the connection is there; never waits. False when the queue is
-    /// full or the frame is over frame_bytes_max.
+    /// full, the frame is over frame_bytes_max, or something else than a bus answers.
     [[nodiscard]] bool send(std::string frame);
     /// The local IP of the connection ("10.0.0.7"); empty before it is there.
     [[nodiscard]] std::string local_ip() const;

@@ -14,7 +14,8 @@ namespace methos::bus {
 namespace {
 
 constexpr int reconnect_ms = 100;
-constexpr int reconnect_ms_max = 400;     ///< ZeroMQ jitters between the two
+constexpr int reconnect_ms_max = 400;                    ///< ZeroMQ jitters between the two
+constexpr auto stranger_pause = std::chrono::seconds(1); ///< before what is no bus is tried again
 constexpr int connect_timeout_ms = 2'000; ///< the kernel's own tries back off to a minute
 constexpr auto handshake_limit = std::chrono::seconds(15);
 constexpr std::size_t frames_per_turn = 200;
@@ -59,9 +60,9 @@ void check_options(const ClientOptions& options) {
 
 } // namespace
 
-struct BusClient::Impl {
+struct BusClient::Impl : std::enable_shared_from_this<BusClient::Impl> {
     Impl(asio::any_io_executor executor, ClientOptions options_, Handlers handlers_)
-        : options(std::move(options_)), handlers(std::move(handlers_)) {
+        : options(std::move(options_)), handlers(std::move(handlers_)), retry(executor) {
         check_options(options);
         socket = std::make_shared<WatchedSocket>(
             std::move(executor), Context::of_clients(), zmq::socket_type::dealer, client_events);
@@ -74,7 +75,11 @@ struct BusClient::Impl {
         zmq_socket.set(zmq::sockopt::curve_serverkey, options.server_key);
         zmq_socket.set(zmq::sockopt::curve_publickey, options.keys.public_key);
         zmq_socket.set(zmq::sockopt::curve_secretkey, options.keys.secret_key);
-        if (zmq_connect(zmq_socket.handle(), options.address.c_str()) != 0) {
+        connect();
+    }
+
+    void connect() {
+        if (zmq_connect(socket->get().handle(), options.address.c_str()) != 0) {
             throw Failure(Code::InvalidInput,
                           "cannot connect to " + options.address + ": " +
                               zmq_strerror(zmq_errno()));
@@ -85,11 +90,13 @@ struct BusClient::Impl {
     void read_events();
     void handle(const SocketEvent& event);
     void disconnect(const std::string& why);
+    void connect_again_later();
     bool read_frame();
 
     ClientOptions options;
     Handlers handlers;
     std::shared_ptr<WatchedSocket> socket;
+    asio::steady_timer retry;
     int descriptor = -1; ///< of the connection in progress
     std::string local_ip;
     bool reported_down = false; ///< nothing new to say until a handshake succeeds
@@ -127,9 +134,11 @@ void BusClient::Impl::handle(const SocketEvent& event) {
         handlers.on_connected();
         break;
     case ZMQ_EVENT_CONNECT_RETRIED:
+        retry.cancel();
         disconnect("nobody answers at " + options.address + "; trying again");
         break;
     case ZMQ_EVENT_DISCONNECTED:
+        connect_again_later();
         disconnect("the connection to " + options.address + " was closed");
         break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
@@ -147,6 +156,22 @@ void BusClient::Impl::disconnect(const std::string& why) {
     if (!std::exchange(reported_down, true)) {
         handlers.on_disconnected(why);
     }
+}
+
+/// ZeroMQ announces its next try (CONNECT_RETRIED) after each end, unless the other side broke the
+/// protocol: then it gives up for good. We do not: an operator may put a master there.
+void BusClient::Impl::connect_again_later() {
+    retry.expires_after(stranger_pause);
+    retry.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+        const auto impl = weak.lock();
+        if (error || !impl || impl->socket->closed()) {
+            return;
+        }
+        // Fails when ZeroMQ has forgotten the address already, which is as good.
+        zmq_disconnect(impl->socket->get().handle(), impl->options.address.c_str());
+        impl->connect();
+        impl->socket->schedule();
+    });
 }
 
 /// Delivers one frame; false when there is none.

@@ -21,6 +21,7 @@ class PeerTable {
     void accepted(int descriptor);
     void disconnected(int descriptor);
 
+    /// Added and not yet taken as closed.
     [[nodiscard]] bool knows(const PeerId& peer) const { return peers_.count(peer) != 0; }
 
     /// A peer's first frame came over `descriptor` (-1: unknown).

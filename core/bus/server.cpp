@@ -3,7 +3,10 @@
 #include "core/bus/peer_table.hpp"
 #include "core/bus/socket.hpp"
 
+#include "core/base/units.hpp"
+
 #include <cerrno>
+#include <cstdlib>
 
 namespace methos::bus {
 
@@ -38,8 +41,23 @@ constexpr int server_events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_ACCEPT_FAILED |
     std::abort();
 }
 
-void check_keys(const CurveKeys& keys) {
-    if (const auto checked = check_key(keys.secret_key, "the bus's secret key"); !checked) {
+/// libzmq would take port 99999 for 34463.
+void check_bind(const std::string& address) {
+    constexpr std::string_view scheme = "tcp://";
+    constexpr std::string_view any_port = ":*";
+    auto rest = std::string_view(address);
+    const bool tcp = rest.substr(0, scheme.size()) == scheme;
+    rest.remove_prefix(tcp ? scheme.size() : 0);
+    const bool any =
+        rest.size() > any_port.size() && rest.substr(rest.size() - any_port.size()) == any_port;
+    if (!tcp || (!any && !parse_host_port(rest))) {
+        throw_bind_failure(address, EINVAL);
+    }
+}
+
+void check_options(const ServerOptions& options) {
+    check_bind(options.bind);
+    if (const auto checked = check_key(options.keys.secret_key, "the bus's secret key"); !checked) {
         throw Failure(checked.error());
     }
 }
@@ -49,7 +67,7 @@ void check_keys(const CurveKeys& keys) {
 struct BusServer::Impl {
     Impl(asio::any_io_executor executor, ServerOptions options_, Handlers handlers_)
         : options(std::move(options_)), handlers(std::move(handlers_)) {
-        check_keys(options.keys);
+        check_options(options);
         // A context of its own, so that nothing of the socket is left when close() returns.
         socket = std::make_shared<WatchedSocket>(std::move(executor),
                                                  std::make_shared<Context>(),
@@ -171,7 +189,9 @@ BusServer::~BusServer() {
 
 bool BusServer::send(const PeerId& peer, std::string frame) {
     auto& socket = *impl_->socket;
-    if (socket.closed() || frame.size() > impl_->options.frame_bytes_max) {
+    // ZeroMQ takes frames for a peer a little longer than its connection lasts.
+    if (socket.closed() || frame.size() > impl_->options.frame_bytes_max ||
+        !impl_->peers.knows(peer)) {
         return false;
     }
     socket.schedule();
