@@ -1,0 +1,238 @@
+#include "executor/images/puller.hpp"
+
+#include "core/observe/log.hpp"
+#include "core/runtime/timeout.hpp"
+
+namespace methos::executor {
+
+namespace {
+
+using docker::EngineFault;
+
+constexpr Duration progress_interval = std::chrono::seconds(1);
+constexpr Duration ensure_limit = std::chrono::minutes(60); // an outage of Docker included
+
+Reason reason_of(EngineFault fault) {
+    return fault == EngineFault::ImageUnknown || fault == EngineFault::NoSuchImage
+               ? Reason::ImageNotFound
+               : Reason::ImagePullFailed;
+}
+
+/// What another source or another time may cure: everything but a clear "no such image".
+bool proxy_may_be_the_cause(const docker::EngineError& error) {
+    return error.fault != EngineFault::ImageUnknown && error.fault != EngineFault::NoSpace &&
+           error.fault != EngineFault::BadConfig;
+}
+
+} // namespace
+
+struct ImagePuller::Pull {
+    Pull(const asio::any_io_executor& executor, std::string image_, bool force_)
+        : image(std::move(image_)), force(force_), abandoned(executor) {}
+
+    std::string image;
+    bool force;
+    ImageReference reference;
+    Gate abandoned;
+    std::map<std::string, ImageWaiter> waiters;
+    MonoTime next_progress{};
+
+    std::string image_id;                     ///< the result when it is not empty
+    std::optional<docker::EngineError> error; ///< of the last attempt
+    std::string why;                          ///< in words, of the last attempt
+    Reason reason = Reason::ImagePullFailed;
+};
+
+ImagePuller::ImagePuller(asio::any_io_executor executor,
+                         docker::Engine& engine,
+                         PullerOptions options)
+    : engine_(engine), options_(std::move(options)),
+      group_(executor, [](const std::string& child, const Error& error) {
+          log::failure("pull ended unexpectedly", error, {{"image", child}});
+      }) {}
+
+ImagePuller::~ImagePuller() = default;
+
+void ImagePuller::ensure(const std::string& who,
+                         const std::string& image,
+                         bool force,
+                         ImageWaiter waiter) {
+    abandon(who);
+    const auto key = image + (force ? " forced" : "");
+    auto& pull = pulls_[key];
+    const bool is_new = pull == nullptr;
+    if (is_new) {
+        pull = std::make_shared<Pull>(group_.executor(), image, force);
+    }
+    pull->waiters.emplace(who, std::move(waiter));
+    waiting_[who] = pull;
+    if (is_new) {
+        group_.spawn(image, run(pull));
+    }
+}
+
+void ImagePuller::abandon(const std::string& who) {
+    const auto found = waiting_.find(who);
+    if (found == waiting_.end()) {
+        return;
+    }
+    const auto pull = found->second;
+    waiting_.erase(found);
+    pull->waiters.erase(who);
+    if (pull->waiters.empty()) {
+        finish(pull); // a later waiter gets a pull of its own
+        pull->abandoned.open();
+    }
+}
+
+awaitable<> ImagePuller::stop() {
+    group_.stop();
+    co_await group_.join();
+    pulls_.clear();
+    waiting_.clear();
+}
+
+void ImagePuller::finish(const PullPtr& pull) {
+    std::erase_if(pulls_, [&pull](const auto& entry) { return entry.second == pull; });
+}
+
+awaitable<> ImagePuller::run(PullPtr pull) {
+    using namespace asio::experimental::awaitable_operators;
+    co_await asio::post(group_.executor(), asio::use_awaitable); // never inside ensure()
+    auto work = bring(pull);
+    auto given_up = pull->abandoned.wait();
+    auto race = std::move(work) || std::move(given_up);
+    co_await std::move(race);
+    finish(pull);
+    const auto waiters = std::exchange(pull->waiters, {});
+    for (const auto& [who, waiter] : waiters) {
+        waiting_.erase(who);
+    }
+    for (const auto& [who, waiter] : waiters) {
+        if (!pull->image_id.empty()) {
+            waiter.ready(pull->image_id);
+        } else {
+            waiter.failed(pull->reason, pull->why);
+        }
+    }
+}
+
+/// Until the image is here, or it is certain that it will not be.
+awaitable<> ImagePuller::bring(PullPtr pull) {
+    auto reference = parse_image_reference(pull->image);
+    if (!reference) {
+        pull->reason = Reason::InvalidSpec;
+        pull->why = reference.error().message;
+        co_return;
+    }
+    pull->reference = *reference;
+    Backoff backoff(options_.backoff, system_uniform());
+    const auto deadline = std::chrono::steady_clock::now() + ensure_limit;
+    int answered = 0;
+    while (std::chrono::steady_clock::now() < deadline) {
+        bool done = false;
+        bool no_answer = false;
+        try {
+            done = co_await attempt(pull);
+        } catch (const Failure& failure) {
+            if (failure.code() == Code::Cancelled) {
+                throw;
+            }
+            pull->why = failure.error().to_string();
+            no_answer = true; // Docker is away or busy: that says nothing about the image
+        }
+        if (done || (!no_answer && ++answered >= options_.attempts_max)) {
+            co_return;
+        }
+        const auto pause = backoff.next();
+        tell(*pull, "pull failed, trying again: " + pull->why);
+        co_await sleep_for(pause);
+    }
+}
+
+/// One round over the sources. True when there is nothing more to try.
+awaitable<bool> ImagePuller::attempt(PullPtr pull) {
+    if (!pull->force) {
+        const auto here = co_await engine_.inspect_image(pull->image);
+        if (here) {
+            pull->image_id = here->id;
+            co_return true;
+        }
+    }
+    const bool internal = pull->reference.hosted_by_proxy();
+    if (options_.proxy.empty()) {
+        if (internal) {
+            pull->why = "images of registry.internal are hosted by the registry proxy; start this "
+                        "executor with --registry-proxy";
+            co_return true;
+        }
+        co_return co_await pull_from(pull, pull->reference.repository, false);
+    }
+    const auto through = pull->reference.path_through(options_.proxy);
+    if (co_await pull_from(pull, through, true)) {
+        co_return true;
+    }
+    if (internal || !options_.fallback || !pull->error || !proxy_may_be_the_cause(*pull->error)) {
+        co_return pull->error && !docker::is_retryable(pull->error->fault);
+    }
+    log::warning("the registry proxy could not serve an image; asking the upstream itself",
+                 {{"image", pull->image}, {"why", pull->why}});
+    const auto through_proxy = "through the proxy: " + pull->why;
+    const bool done = co_await pull_from(pull, pull->reference.repository, false);
+    if (pull->image_id.empty()) {
+        pull->why += " (" + through_proxy + ")";
+    }
+    co_return done || (pull->error && !docker::is_retryable(pull->error->fault));
+}
+
+/// Pulls from one source. True when the image is here, or this source says for certain that it does
+/// not exist.
+awaitable<bool> ImagePuller::pull_from(PullPtr pull, std::string repository, bool retag) {
+    docker::PullRequest request;
+    request.image = repository;
+    request.tag = pull->reference.version();
+    request.limits = options_.limits;
+    tell(*pull, "pulling " + pull->image);
+    docker::PullObserver observer = [this, pull](const docker::PullProgress& progress) {
+        tell(*pull, "pulling " + pull->image + ": " + progress.to_string());
+    };
+    const auto named = request.reference();
+    const auto pulled = co_await engine_.pull(std::move(request), std::move(observer));
+    if (!pulled) {
+        pull->error = pulled.error();
+        pull->reason = reason_of(pulled.error().fault);
+        pull->why = pulled.error().message;
+        co_return pulled.error().fault == EngineFault::ImageUnknown;
+    }
+    const auto id = pulled->image.id;
+    if (retag && pull->reference.digest.empty()) {
+        const auto tagged =
+            co_await engine_.tag_image(id, pull->reference.repository, pull->reference.tag);
+        if (!tagged) {
+            pull->error = tagged.error();
+            pull->why = "could not tag the pulled image: " + tagged.error().message;
+            co_return false;
+        }
+        // The name by which it came means nothing to people; the image stays under its own.
+        const auto untagged = co_await engine_.remove_image(named, false);
+        if (!untagged) {
+            log::debug("could not remove a pull's tag",
+                       {{"tag", named}, {"why", untagged.error().message}});
+        }
+    }
+    pull->image_id = id;
+    co_return true;
+}
+
+void ImagePuller::tell(Pull& pull, const std::string& text) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now < pull.next_progress) {
+        return;
+    }
+    pull.next_progress = now + progress_interval;
+    for (const auto& [who, waiter] : pull.waiters) {
+        waiter.progress(text);
+    }
+}
+
+} // namespace methos::executor

@@ -1,0 +1,69 @@
+// Brings images to this host: one pull per image however many tasks wait, through the registry
+// proxy where there is one, re-tagged to the name the user wrote. Owns its pulls; the last waiter
+// that leaves cancels one. Tells progress at most once a second. Failures are not remembered. Loop
+// thread only.
+#pragma once
+
+#include "core/base/backoff.hpp"
+#include "core/model/task.hpp"
+#include "core/runtime/async.hpp"
+#include "executor/docker/engine.hpp"
+#include "executor/images/reference.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace methos::executor {
+
+struct PullerOptions {
+    std::string proxy;    ///< "127.0.0.1:5000" as dockerd reaches it; empty: straight pulls
+    bool fallback = true; ///< straight to the upstream when the proxy cannot
+    int attempts_max = 5;
+    BackoffPolicy backoff{std::chrono::seconds(1), std::chrono::seconds(30), 2.0, 0.2};
+    docker::PullLimits limits;
+};
+
+/// Called on the loop, never from inside ensure(). One of ready and failed ends it.
+struct ImageWaiter {
+    std::function<void(std::string progress)> progress;
+    std::function<void(std::string image_id)> ready;
+    std::function<void(Reason reason, std::string message)> failed;
+};
+
+class ImagePuller {
+  public:
+    /// `engine` must outlive it.
+    ImagePuller(asio::any_io_executor executor, docker::Engine& engine, PullerOptions options);
+    ImagePuller(const ImagePuller&) = delete;
+    ImagePuller& operator=(const ImagePuller&) = delete;
+    ~ImagePuller();
+
+    /// `who` waits for the image; `force` asks the registry though the image is here.
+    void ensure(const std::string& who, const std::string& image, bool force, ImageWaiter waiter);
+    /// `who` waits no longer.
+    void abandon(const std::string& who);
+
+    /// Cancels all pulls and returns when they have ended. Waiters hear nothing.
+    [[nodiscard]] awaitable<> stop();
+
+  private:
+    struct Pull;
+    using PullPtr = std::shared_ptr<Pull>;
+
+    [[nodiscard]] awaitable<> run(PullPtr pull);
+    [[nodiscard]] awaitable<> bring(PullPtr pull);
+    [[nodiscard]] awaitable<bool> attempt(PullPtr pull);
+    [[nodiscard]] awaitable<bool> pull_from(PullPtr pull, std::string repository, bool retag);
+    void tell(Pull& pull, const std::string& text);
+    void finish(const PullPtr& pull);
+
+    docker::Engine& engine_;
+    PullerOptions options_;
+    std::map<std::string, PullPtr> pulls_;   ///< by image and force
+    std::map<std::string, PullPtr> waiting_; ///< by who
+    TaskGroup group_;
+};
+
+} // namespace methos::executor

@@ -1,0 +1,121 @@
+#include "executor/tasks/container_calls.hpp"
+
+#include "core/observe/log.hpp"
+#include "executor/tasks/container_plan.hpp"
+
+namespace methos::executor {
+
+namespace {
+
+using docker::EngineFault;
+
+CallFailure failure_of(EngineFault fault) {
+    switch (fault) {
+    case EngineFault::NameConflict:
+        return CallFailure::NameConflict;
+    case EngineFault::NoSuchImage:
+        return CallFailure::ImageMissing;
+    case EngineFault::PortConflict:
+        return CallFailure::PortConflict;
+    case EngineFault::NoSuchContainer: // removed before it was started: make it again
+    case EngineFault::RemovalInProgress:
+        return CallFailure::Retryable;
+    default:
+        return docker::is_retryable(fault) ? CallFailure::Retryable : CallFailure::Permanent;
+    }
+}
+
+/// In a catch block: no answer came. Rethrows a cancellation.
+std::string why_no_answer(const char* call) {
+    const auto error = error_of_current_exception();
+    if (error.code == Code::Cancelled) {
+        throw;
+    }
+    log::limited(call, "no answer from Docker", {{"call", call}, {"why", error.to_string()}});
+    return error.to_string();
+}
+
+} // namespace
+
+awaitable<Event> ContainerCalls::create(docker::ContainerConfig config, std::string name) {
+    std::string why;
+    try {
+        const auto made = co_await engine_.create_container(std::move(config), std::move(name));
+        if (made) {
+            co_return event::Created{made->id};
+        }
+        co_return event::CreateFailed{failure_of(made.error().fault), made.error().message};
+    } catch (const std::exception&) {
+        why = why_no_answer("create");
+    }
+    co_return event::CreateFailed{CallFailure::NoAnswer, why};
+}
+
+awaitable<Event> ContainerCalls::start(std::string container) {
+    std::string why;
+    try {
+        const auto started = co_await engine_.start_container(std::move(container));
+        if (started) {
+            co_return event::Started();
+        }
+        co_return event::StartFailed{failure_of(started.error().fault), started.error().message};
+    } catch (const std::exception&) {
+        why = why_no_answer("start");
+    }
+    co_return event::StartFailed{CallFailure::NoAnswer, why};
+}
+
+awaitable<Event> ContainerCalls::inspect(std::string container) {
+    try {
+        const auto seen = co_await engine_.inspect_container(std::move(container));
+        if (seen) {
+            co_return event::Seen{facts_of(*seen)};
+        }
+        if (seen.error().fault == EngineFault::NoSuchContainer) {
+            co_return event::Missing();
+        }
+    } catch (const std::exception&) {
+        why_no_answer("inspect");
+    }
+    co_return event::InspectFailed();
+}
+
+awaitable<Event> ContainerCalls::stop(std::string container, Duration grace) {
+    try {
+        const auto stopped = co_await engine_.stop_container(container, grace);
+        if (!stopped) {
+            log::warning("Docker could not stop a container; trying again",
+                         {{"container", container}, {"why", stopped.error().message}});
+        }
+    } catch (const std::exception&) {
+        why_no_answer("stop");
+    }
+    co_return event::StopEnded();
+}
+
+awaitable<Event> ContainerCalls::force_kill(std::string container) {
+    try {
+        const auto killed = co_await engine_.kill_container(container, "SIGKILL");
+        if (!killed) {
+            log::warning("Docker could not kill a container; trying again",
+                         {{"container", container}, {"why", killed.error().message}});
+        }
+    } catch (const std::exception&) {
+        why_no_answer("kill");
+    }
+    co_return event::Hint();
+}
+
+awaitable<Event> ContainerCalls::remove(std::string container) {
+    try {
+        const auto removed = co_await engine_.remove_container(container, true);
+        if (removed && *removed != docker::RemoveOutcome::InProgress) {
+            co_return event::Removed();
+        }
+    } catch (const std::exception&) {
+        why_no_answer("remove");
+    }
+    co_return event::RemoveFailed();
+}
+
+} // namespace methos::executor

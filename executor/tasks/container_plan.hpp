@@ -1,0 +1,35 @@
+// From a task to the container that is to be, and from a container that is back to what decisions
+// need. Pure but for the policy's look at host paths; knows both vocabularies, model and Docker,
+// and is the only place that does.
+#pragma once
+
+#include "core/model/task.hpp"
+#include "executor/docker/values.hpp"
+#include "executor/tasks/lifecycle.hpp"
+#include "executor/tasks/policy.hpp"
+
+#include <optional>
+#include <string>
+
+namespace methos::executor {
+
+/// What a container needs to know of the host it is made on.
+struct PlanContext {
+    std::string cluster;
+    std::string host;
+    std::string publish_ip; ///< of published ports; empty: all addresses
+    Policy policy;
+};
+
+/// The container of a task; `image` is left empty. Errors: Forbidden (policy), InvalidInput.
+[[nodiscard]] Result<docker::ContainerConfig>
+plan_container(const TaskSpec& spec, const TaskLaunch& launch, const PlanContext& context);
+
+[[nodiscard]] ContainerFacts facts_of(const docker::ContainerState& state);
+
+/// Whose container it is, as its labels say. Nothing when it is not a task of ours.
+[[nodiscard]] std::optional<TaskIdentity> identity_of(const docker::Labels& labels);
+
+[[nodiscard]] ContainerFacts::Status status_of(docker::ContainerStatus status);
+
+} // namespace methos::executor

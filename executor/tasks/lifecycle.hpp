@@ -1,0 +1,338 @@
+// The life of one task on this host as a pure state machine: facts come in as events, wishes go out
+// as actions. Owned by the TaskRunner, one per task. It decides by level, not by edge: whatever
+// came in, and in which order, `decide` looks at what is known and wants the next thing. It never
+// starts a container twice, and says a task is over only when its container is known not to run. No
+// I/O, no clock, no Docker types.
+#pragma once
+
+#include "core/base/clock.hpp"
+#include "core/model/task.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace methos::executor {
+
+/// What inspect says of a container, reduced to what decisions need.
+struct ContainerFacts {
+    enum class Status : std::uint8_t {
+        Created,
+        Running,
+        Paused,
+        Restarting,
+        Removing,
+        Exited,
+        Dead
+    };
+    std::string id;
+    Status status = Status::Created;
+    int exit_code = 0;
+    bool oom_killed = false;
+    std::string error; ///< why the Engine could not start it
+    WallTime started_at;
+    WallTime finished_at;
+    std::vector<std::string> ip_addresses;
+    std::vector<std::uint16_t> host_ports; ///< one per port of the spec, as published
+    std::optional<Duration> kill_grace;    ///< of the label
+    std::string task;                      ///< labels; empty when the container is not ours
+    std::string host;
+    std::string app;
+    std::string spec_hash;
+    std::uint32_t attempt = 0;
+    friend bool operator==(const ContainerFacts&, const ContainerFacts&) = default;
+};
+
+/// Which task a lifecycle belongs to: what LAUNCH or the labels of a found container say.
+struct TaskIdentity {
+    TaskNumber number; ///< 0 after a restart of the executor, until the master names it
+    TaskName name;
+    std::string app;
+    std::string host;
+    std::string spec_hash;
+    std::uint32_t attempt = 1;
+    Duration kill_grace = std::chrono::seconds(10);
+};
+
+/// How a call to the Engine went wrong, as far as the next step depends on it.
+enum class CallFailure : std::uint8_t {
+    NotSent,      ///< given up before it was sent: nothing happened
+    NoAnswer,     ///< cut or timed out: it may have happened, or happen yet
+    NameConflict, ///< 409 at create
+    ImageMissing, ///< 404 at create
+    PortConflict,
+    Retryable, ///< the Engine said no for a reason that passes
+    Permanent, ///< the Engine said no and will say so again
+};
+
+namespace event {
+struct Begin {}; ///< the first event of a launched task
+
+struct Kill {
+    std::optional<Duration> grace; ///< none: as the spec says
+};
+
+struct PullProgress {
+    std::string text;
+};
+
+struct ImageReady {
+    std::string id;
+};
+
+struct ImageFailed {
+    Reason reason = Reason::ImagePullFailed;
+    std::string message;
+};
+
+struct Created {
+    std::string container_id;
+};
+
+struct CreateFailed {
+    CallFailure failure = CallFailure::NoAnswer;
+    std::string message;
+};
+
+struct Started {};
+
+struct StartFailed {
+    CallFailure failure = CallFailure::NoAnswer;
+    std::string message;
+};
+
+struct Seen {
+    ContainerFacts facts;
+};
+
+struct Missing {}; ///< inspect: 404
+
+struct InspectFailed {}; ///< no usable answer
+
+struct StopEnded {}; ///< stop has returned, whatever it said; inspect is the truth
+
+struct Removed {}; ///< 204 or 404
+
+struct RemoveFailed {};
+
+/// Something happened to the container (Engine event, or the list differs).
+struct Hint {
+    std::optional<int> exit_code; ///< of a die event; used only when inspect comes too late
+};
+
+struct DockerDown {};
+
+struct DockerUp {};
+
+struct Timer {}; ///< wake_at() has come
+
+struct TerminalAcked {}; ///< the master has the terminal status durably
+
+struct Superseded {}; ///< a newer container of the same app has ended: keep this one no longer
+} // namespace event
+
+using Event = std::variant<event::Begin,
+                           event::Kill,
+                           event::PullProgress,
+                           event::ImageReady,
+                           event::ImageFailed,
+                           event::Created,
+                           event::CreateFailed,
+                           event::Started,
+                           event::StartFailed,
+                           event::Seen,
+                           event::Missing,
+                           event::InspectFailed,
+                           event::StopEnded,
+                           event::Removed,
+                           event::RemoveFailed,
+                           event::Hint,
+                           event::DockerDown,
+                           event::DockerUp,
+                           event::Timer,
+                           event::TerminalAcked,
+                           event::Superseded>;
+
+/// Each call below is answered by exactly one of its events, also when it fails.
+namespace action {
+struct EnsureImage {}; ///< ImageReady or ImageFailed; PullProgress meanwhile
+
+struct AbandonImage {}; ///< no answer follows
+
+struct Create {
+    std::string image_id;
+    std::string name_suffix; ///< appended to the container's name after phantom name conflicts
+};
+
+struct Start {
+    std::string container_id;
+};
+
+struct Inspect {
+    std::string container_id; ///< empty: by the name of the last Create
+};
+
+struct Stop {
+    std::string container_id;
+    Duration grace{};
+};
+
+struct ForceKill { ///< answered by a Hint
+    std::string container_id;
+};
+
+struct Remove {
+    std::string container_id;
+};
+
+struct Report {
+    TaskStatus status; ///< without a stamp
+    bool needs_ack = false;
+};
+
+struct Forget {}; ///< the last action: nothing of the task is left here
+} // namespace action
+
+using Action = std::variant<action::EnsureImage,
+                            action::AbandonImage,
+                            action::Create,
+                            action::Start,
+                            action::Inspect,
+                            action::Stop,
+                            action::ForceKill,
+                            action::Remove,
+                            action::Report,
+                            action::Forget>;
+using Actions = std::vector<Action>;
+
+class Lifecycle {
+  public:
+    /// A task that a LAUNCH asks for. Feed it Begin.
+    [[nodiscard]] static Lifecycle launched(TaskIdentity identity, bool docker_up);
+    /// A task whose container was found by its labels. Feed it Seen with the same facts.
+    [[nodiscard]] static Lifecycle adopted(TaskIdentity identity);
+
+    [[nodiscard]] Actions step(const Event& event, const Now& now);
+
+    /// When a Timer event is due, if one is.
+    [[nodiscard]] std::optional<MonoTime> wake_at() const { return wake_at_; }
+
+    /// The master gave a number to a task that was known by its name only.
+    void set_number(TaskNumber number);
+
+    [[nodiscard]] const TaskIdentity& identity() const { return identity_; }
+
+    /// What was reported last: the task's line in an inventory.
+    [[nodiscard]] const TaskStatus& last_status() const { return last_; }
+
+    [[nodiscard]] bool ended() const { return outcome_; }
+
+    [[nodiscard]] bool kill_wanted() const { return kill_grace_.has_value(); }
+
+    /// Empty while there is no container.
+    [[nodiscard]] const std::string& container_id() const { return facts_.id; }
+
+    /// What inspect said last, for comparing with a list; nothing when there is no container.
+    [[nodiscard]] std::optional<ContainerFacts::Status> seen_status() const;
+
+  private:
+    enum class Call : std::uint8_t { None, Image, Inspect, Create, Start, Remove };
+    enum class Knowledge : std::uint8_t { Absent, Unknown, Present };
+
+    struct End {
+        TaskState state = TaskState::Failed;
+        Reason reason = Reason::None;
+        std::string message;
+        std::optional<int> exit_code;
+    };
+
+    Lifecycle(TaskIdentity identity, bool docker_up);
+
+    void on(const event::Begin&, const Now& now);
+    void on(const event::Kill& kill, const Now& now);
+    void on(const event::PullProgress& progress, const Now& now);
+    void on(const event::ImageReady& ready, const Now& now);
+    void on(const event::ImageFailed& failed, const Now& now);
+    void on(const event::Created& created, const Now& now);
+    void on(const event::CreateFailed& failed, const Now& now);
+    void on(const event::Started&, const Now& now);
+    void on(const event::StartFailed& failed, const Now& now);
+    void on(const event::Seen& seen, const Now& now);
+    void on(const event::Missing&, const Now& now);
+    void on(const event::InspectFailed&, const Now& now);
+    void on(const event::StopEnded&, const Now& now);
+    void on(const event::Removed&, const Now& now);
+    void on(const event::RemoveFailed&, const Now& now);
+    void on(const event::Hint& hint, const Now& now);
+    void on(const event::DockerDown&, const Now& now);
+    void on(const event::DockerUp&, const Now& now);
+    void on(const event::Timer&, const Now& now);
+    void on(const event::TerminalAcked&, const Now& now);
+    void on(const event::Superseded&, const Now& now);
+
+    void decide(const Now& now);
+    void decide_absent(const Now& now);
+    void decide_present(const Now& now);
+    void decide_created(const Now& now);
+    void decide_running(const Now& now);
+    void decide_stop(const Now& now);
+    void decide_cleanup(const Now& now);
+
+    [[nodiscard]] bool holder_is_ours() const;
+    [[nodiscard]] bool holder_is_this_attempt() const;
+    [[nodiscard]] bool is_running() const;
+    [[nodiscard]] bool answers(Call call);
+    void want_inspect();
+    void retry_later(const Now& now);
+    void wake(MonoTime at);
+    void
+    report(TaskState state, Reason reason, std::string message, bool needs_ack, const Now& now);
+    void end(const End& how, const Now& now);
+    [[nodiscard]] End end_of_exit() const;
+
+    TaskIdentity identity_;
+    bool docker_up_;
+    bool adopted_ = false;
+    Actions actions_;
+    std::optional<MonoTime> wake_at_;
+    TaskStatus last_;
+
+    Call call_ = Call::None; ///< the one call in flight beside stop and kill
+    Knowledge knowledge_ = Knowledge::Absent;
+    bool dirty_ = false; ///< a hint came while a call was in flight: look again after it
+    ContainerFacts facts_;
+    std::string image_id_;
+    MonoTime not_before_{}; ///< of the next call, after a failure
+    int failures_ = 0;      ///< in a row, for the backoff
+    int tries_ = 0;         ///< creates and starts that failed
+    int phantoms_ = 0;      ///< name conflicts with nobody
+
+    bool create_sent_ = false; ///< a container may exist
+    bool resolve_conflict_ = false;
+    std::optional<MonoTime> create_settles_; ///< a cut create may still happen until then
+    bool start_sent_ = false;                ///< it was started, or may have been
+    std::optional<MonoTime> start_settles_;  ///< a cut start may still happen until then
+    bool remove_wanted_ = false;
+    std::optional<End> pending_end_; ///< reported once the container is gone
+    bool running_reported_ = false;
+    bool outage_ = false; ///< Docker was away since it was last seen running
+    std::optional<int> hinted_exit_code_;
+
+    std::optional<Duration> kill_grace_; ///< wanted dead, with that much time to leave
+    std::optional<MonoTime> kill_until_; ///< its grace ends then; set by the first stop
+    bool stop_sent_ = false;
+    bool stop_in_flight_ = false;
+    MonoTime stop_again_at_{};
+    MonoTime force_at_{};
+    int forces_ = 0;
+
+    bool outcome_ = false; ///< the terminal status has been reported
+    bool acked_ = false;
+    bool forgotten_ = false;
+    MonoTime keep_until_{}; ///< the container, for `logs --previous`
+    bool superseded_ = false;
+};
+
+} // namespace methos::executor

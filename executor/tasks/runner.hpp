@@ -1,0 +1,145 @@
+// All tasks of this host: feeds each one's Lifecycle and performs what it asks for, finds
+// containers by their labels again after a restart, and hands status updates to whoever speaks to
+// the master. Every call runs on its own; starts are limited, since more at once than twice the
+// CPUs only wait for each other. Keeps nothing on disk: Docker is the database. Loop thread only.
+#pragma once
+
+#include "core/runtime/async.hpp"
+#include "executor/images/puller.hpp"
+#include "executor/tasks/container_calls.hpp"
+#include "executor/tasks/container_plan.hpp"
+#include "executor/tasks/docker_watch.hpp"
+#include "executor/tasks/outbox.hpp"
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace methos::executor {
+
+struct RunnerOptions {
+    PlanContext plan;
+    std::size_t starts_max = 4; ///< at once; 2 * CPUs
+};
+
+struct RunnerHandlers {
+    std::function<void(std::vector<TaskStatus>)> send; ///< only called while a session is open
+    std::function<void()> docker_changed;              ///< see docker()
+    std::function<void()> inventory_due;               ///< Docker was (re)connected and listed
+};
+
+struct DockerState {
+    bool up = false;
+    std::string version;
+    std::string api;
+    std::string root_dir;
+};
+
+class TaskRunner {
+  public:
+    /// `engine` and `images` must outlive it.
+    TaskRunner(asio::any_io_executor executor,
+               docker::Engine& engine,
+               ImagePuller& images,
+               RunnerOptions options,
+               RunnerHandlers handlers);
+    TaskRunner(const TaskRunner&) = delete;
+    TaskRunner& operator=(const TaskRunner&) = delete;
+    ~TaskRunner();
+
+    void start();
+    /// Ends all calls; containers stay as they are.
+    [[nodiscard]] awaitable<> stop();
+
+    // ---- what the master says
+    /// A task that is known already is only reported again.
+    void launch(std::shared_ptr<const TaskSpec> spec, TaskLaunch launch);
+    /// A launch that cannot even be tried: reported as terminal.
+    void refuse(const TaskLaunch& launch, TaskState state, Reason reason, std::string message);
+    void kill(TaskNumber number, TaskName name, std::optional<Duration> grace);
+    void acknowledge(TaskNumber number, const TaskName& name, std::uint64_t stamp);
+    void session_opened(const std::string& cluster);
+    void session_closed();
+
+    // ---- what others ask
+    [[nodiscard]] const DockerState& docker() const { return docker_; }
+
+    /// Whether Docker was listed since this process began: before, an inventory would lie.
+    [[nodiscard]] bool knows_containers() const { return listed_; }
+
+    [[nodiscard]] std::vector<TaskStatus> inventory() const;
+    /// The container of a task, running or kept; empty when there is none.
+    [[nodiscard]] std::string container_of(const TaskName& name) const;
+
+  private:
+    struct Task {
+        Lifecycle life;
+        std::shared_ptr<const TaskSpec> spec; ///< null when adopted
+        TaskLaunch launch;
+        std::string container_name;
+    };
+
+    struct PendingKill {
+        TaskNumber number;
+        std::optional<Duration> grace;
+    };
+
+    void docker_up(const docker::EngineVersion& version,
+                   const docker::EngineInfo& info,
+                   ContainerList list);
+    void docker_down(const std::string& why);
+    void docker_event(const docker::Event& event);
+    void reconcile(const ContainerList& list);
+    void adopt(const docker::ContainerSummary& row);
+    void adoption_ended();
+
+    void deliver(const TaskName& name, Event event);
+    void deliver_all(const Event& event);
+    void perform(const TaskName& name, const Action& action);
+    void do_action(Task& task, const action::EnsureImage&);
+    void do_action(Task& task, const action::AbandonImage&);
+    void do_action(Task& task, const action::Create& create);
+    void do_action(Task& task, const action::Start& start);
+    void do_action(Task& task, const action::Inspect& inspect);
+    void do_action(Task& task, const action::Stop& stop);
+    void do_action(Task& task, const action::ForceKill& kill);
+    void do_action(Task& task, const action::Remove& remove);
+    void do_action(Task& task, const action::Report& report);
+    void do_action(Task& task, const action::Forget&);
+
+    [[nodiscard]] awaitable<> run_call(TaskName name, awaitable<Event> call);
+    [[nodiscard]] awaitable<> run_limited(TaskName name, Semaphore& lane, awaitable<Event> call);
+    [[nodiscard]] awaitable<> run_start(TaskName name, std::string container);
+    [[nodiscard]] awaitable<> run_adopt(std::string container);
+    [[nodiscard]] awaitable<> run_pump();
+    [[nodiscard]] std::optional<MonoTime> turn(const Now& now);
+    [[nodiscard]] std::optional<TaskName> name_of(TaskNumber number) const;
+
+    docker::Engine& engine_;
+    ImagePuller& images_;
+    RunnerOptions options_;
+    RunnerHandlers handlers_;
+    SystemClock clock_;
+    ContainerCalls calls_;
+    DockerWatch watch_;
+    StatusOutbox outbox_;
+    DockerState docker_;
+    bool listed_ = false;
+    std::size_t adopting_ = 0;
+    std::set<std::string> adopting_ids_;
+    std::map<TaskName, Task> tasks_;
+    std::map<TaskName, PendingKill> pending_kills_; ///< before Docker was listed
+    std::deque<std::pair<TaskName, Event>> events_;
+    bool draining_ = false;
+    Semaphore starts_;
+    Semaphore light_calls_; ///< inspects and creates
+    Semaphore removes_;
+    Signal pump_;
+    TaskGroup group_; ///< last: its children use all of the above
+};
+
+} // namespace methos::executor
