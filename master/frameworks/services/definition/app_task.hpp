@@ -30,7 +30,6 @@ namespace methos::services {
 /// of the launch.
 [[nodiscard]] std::map<std::string, std::string>
 instance_env(const AppDefinition& app,
-             const std::string& version,
              const TaskName& task,
              const std::string& hostname,
              const std::vector<std::uint16_t>& host_ports);
