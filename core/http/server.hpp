@@ -1,7 +1,7 @@
 // The HTTP server of all programs: Beast inside, plain values outside. A Router holds routes that
 // each declare who may call them; the Server accepts connections, authenticates, calls handlers,
-// streams answers, and drains gracefully. Runs on the loop; only server.cpp and its TLS sibling
-// include Beast.
+// streams answers, and drains gracefully. Runs on the loop; only request_parser.cpp and
+// beast_impl.cpp include Beast.
 #pragma once
 
 #include "core/http/message.hpp"
@@ -148,8 +148,9 @@ struct ServerOptions {
 struct AccessRecord {
     std::string method, target, route, remote_address, request_id, principal;
     int status = 0;
-    std::uint64_t bytes_sent = 0;
+    std::uint64_t bytes_sent = 0; ///< of the body
     Duration took{};
+    std::optional<Error> failure; ///< what the handler threw, or why the answer was cut short
 };
 
 class Server {
@@ -163,6 +164,7 @@ class Server {
     Server& operator=(const Server&) = delete;
     ~Server();
 
+    /// Must not throw.
     void on_access(std::function<void(const AccessRecord&)> hook);
 
     /// Binds and listens; returns the address with the real port ("127.0.0.1:41234").
@@ -194,6 +196,7 @@ class PushBody final : public BodyReader {
     [[nodiscard]] std::size_t queued_bytes() const noexcept { return queued_bytes_; }
 
     [[nodiscard]] awaitable<std::optional<std::string>> read() override;
+    void abandon() noexcept override;
 
   private:
     Signal signal_;
