@@ -156,7 +156,10 @@ FakeAnswer FakeEngine::State::start(FakeContainer& container) {
     container.finished_at = 0;
     ++container.starts;
     for (const auto& line : will.output) {
-        log(container, line + "\n", false);
+        log(container, line, false);
+    }
+    for (const auto& line : will.errors) {
+        log(container, line, true);
     }
     if (will.exits_at_once) {
         finish(container, *will.exits_at_once, false, true);

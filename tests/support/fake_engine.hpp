@@ -48,7 +48,8 @@ struct FakeProgram {
     int start_status = 204;           ///< else the start is refused with `start_error`
     std::string start_error;
     int start_exit_code = 127;       ///< State.ExitCode of a refused start
-    std::vector<std::string> output; ///< written to stdout at start, one line each
+    std::vector<std::string> output; ///< written to stdout at start, with their line ends
+    std::vector<std::string> errors; ///< likewise to stderr, after that
 };
 
 struct FakeLogEntry {

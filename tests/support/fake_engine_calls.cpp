@@ -91,7 +91,8 @@ docker::UnixNanos nanos_of(const std::string& seconds) {
 
 std::vector<docker::PortBinding> ports_of(const Json& host) {
     std::vector<docker::PortBinding> ports;
-    for (const auto& entry : host.value("PortBindings", Json::object()).items()) {
+    const auto bindings = host.value("PortBindings", Json::object());
+    for (const auto& entry : bindings.items()) {
         for (const auto& binding : entry.value()) {
             docker::PortBinding port;
             port.container_port = static_cast<std::uint16_t>(std::atoi(entry.key().c_str()));
