@@ -1,0 +1,241 @@
+// Hosts: how they join, fall silent, restart, lose Docker, get lost and come back.
+#include "master/cluster/cluster.hpp"
+
+#include "core/base/units.hpp"
+
+#include <algorithm>
+
+namespace methos::cluster {
+
+namespace {
+
+/// Whether what is durable of a host differs.
+bool differs(const HostInfo& a, const HostInfo& b) {
+    auto left = a;
+    left.docker_up = b.docker_up;
+    return !(left == b);
+}
+
+std::string label_of(const Host& host) {
+    return host.info.hostname + " (" + host.info.id.value.substr(0, 8) + ")";
+}
+
+}  // namespace
+
+void Cluster::host_joined(SessionNumber session, HostInfo info, const std::string& key_hash, Step& step) {
+    const auto known = host_by_id_.find(info.id.value);
+    const bool is_new = known == host_by_id_.end();
+    const auto number = is_new ? HostNumber(next_number(step)) : known->second;
+    auto& host = hosts_[number];
+    const bool changed = is_new || differs(host.info, info) || host.key_hash != key_hash;
+    if (!is_new && host.key_hash != key_hash) {
+        step.warn("host " + label_of(host) +
+                  " joined with a new key and a valid join token; was it reinstalled?");
+    }
+    if (!host.session.empty()) {
+        host_by_session_.erase(host.session);
+        inventory_seen_.erase(host.session);
+    }
+    if (is_new) {
+        host.number = number;
+        host_by_id_[info.id.value] = number;
+    }
+    host.info = std::move(info);
+    reset_ports(host);
+    host.key_hash = key_hash;
+    host.session = session;
+    host.inventoried = false;
+    host.sent_specs.clear();
+    host.last_heard = step.now.mono;
+    host.last_seen = step.now.wall;
+    host_by_session_[session] = number;
+    if (host.info.docker_up && host.state != HostState::Lost) {
+        // A lost host is up again only when its inventory has told what still runs there.
+        host.state = HostState::Up;
+        host.grace_until = MonoTime::max();
+    } else if (host.state != HostState::Lost) {
+        if (host.state != HostState::DockerDown) {
+            host.grace_until = step.now.mono + policy_.docker_grace;
+        }
+        host.state = HostState::DockerDown;
+    }
+    if (changed) {
+        save_host(host, step);
+    }
+    step.note("host " + label_of(host) + " joined from " + host.info.address +
+              (host.info.docker_up ? "" : ", but its Docker does not answer"));
+    step.send(session, SendWelcome{});
+}
+
+void Cluster::host_changed(SessionNumber session, HostInfo info, Step& step) {
+    auto* host = host_of(session);
+    if (host == nullptr || info.id != host->info.id) {
+        return;
+    }
+    host->last_heard = step.now.mono;
+    const bool was_up = host->info.docker_up;
+    const bool changed = differs(host->info, info);
+    host->info = std::move(info);
+    reset_ports(*host);
+    if (was_up && !host->info.docker_up && host->state == HostState::Up) {
+        host->state = HostState::DockerDown;
+        host->inventoried = false;
+        host->grace_until = step.now.mono + policy_.docker_grace;
+        step.warn("Docker does not answer on host " + label_of(*host) + "; its instances are kept for " +
+                  format_duration(policy_.docker_grace));
+    } else if (!was_up && host->info.docker_up && host->state == HostState::DockerDown) {
+        host->state = HostState::Up;
+        host->grace_until = MonoTime::max();
+        step.note("Docker answers again on host " + label_of(*host));
+    }
+    if (changed) {
+        save_host(*host, step);
+    }
+}
+
+void Cluster::reset_ports(Host& host) {
+    host.free_ports = host.info.resources.ports;
+    for (const auto task : host.tasks) {
+        for (const auto port : tasks_.at(task).host_ports) {
+            host.free_ports.erase(port);
+        }
+    }
+}
+
+void Cluster::heard(SessionNumber session, Now now) {
+    if (auto* host = host_of(session); host != nullptr) {
+        host->last_heard = now.mono;
+        host->last_seen = now.wall;
+    }
+}
+
+void Cluster::end_session(Host& host) {
+    host_by_session_.erase(host.session);
+    inventory_seen_.erase(host.session);
+    host.session = SessionNumber();
+    host.inventoried = false;
+}
+
+void Cluster::connection_closed(SessionNumber session, Step& step) {
+    auto* host = host_of(session);
+    if (host == nullptr) {
+        return;
+    }
+    end_session(*host);
+    if (host->state == HostState::Up || host->state == HostState::DockerDown) {
+        host->state = HostState::Restarting;
+        host->grace_until = step.now.mono + policy_.executor_grace;
+        step.warn("the executor of host " + label_of(*host) + " is gone; its instances are kept for " +
+                  format_duration(policy_.executor_grace));
+    } else if (host->state == HostState::Lost) {
+        mark_unreachable(*host, "its executor went away before it had told what runs there", step);
+    }
+}
+
+void Cluster::goodbye(SessionNumber session, Duration grace, Step& step) {
+    auto* host = host_of(session);
+    if (host == nullptr) {
+        return;
+    }
+    constexpr Duration grace_max = std::chrono::minutes(30);
+    end_session(*host);
+    if (host->state == HostState::Up || host->state == HostState::DockerDown) {
+        host->state = HostState::Restarting;
+        host->grace_until = step.now.mono + std::clamp(grace, Duration::zero(), grace_max);
+        step.note("the executor of host " + label_of(*host) + " stopped in order; it is expected back within " +
+                  format_duration(grace));
+    } else if (host->state == HostState::Lost) {
+        mark_unreachable(*host, "its executor stopped before it had told what runs there", step);
+    }
+}
+
+void Cluster::mark_unreachable(Host& host, const std::string& why, Step& step) {
+    const auto listed = host.tasks;  // listeners may change the host's list
+    for (const auto number : listed) {
+        auto& task = tasks_.at(number);
+        if (task.unreachable) {
+            continue;
+        }
+        const auto before = task.state();
+        task.unreachable = true;
+        task.message = "host " + host.info.hostname + " is lost: " + why;
+        task.changed_at = step.now.wall;
+        notify(task, before, step);
+    }
+}
+
+void Cluster::lose(Host& host, const std::string& why, Step& step) {
+    if (!host.session.empty()) {
+        end_session(host);
+    }
+    // The host's record is the durable intent; its tasks follow from it, however many they are.
+    host.state = HostState::Lost;
+    host.grace_until = MonoTime::max();
+    save_host(host, step);
+    step.warn("host " + label_of(host) + " is lost: " + why);
+    note_loss(step);
+    mark_unreachable(host, why, step);
+}
+
+void Cluster::note_loss(Step& step) {
+    constexpr Duration window = std::chrono::seconds(10);
+    constexpr std::size_t hosts_min = 3;
+    recent_losses_.push_back(step.now.mono);
+    while (!recent_losses_.empty() && recent_losses_.front() + window < step.now.mono) {
+        recent_losses_.pop_front();
+    }
+    const bool mass = recent_losses_.size() >= hosts_min && recent_losses_.size() * 2 > hosts_.size();
+    if (mass && policy_.mass_loss_hold > Duration::zero() && !holds_replacements(step.now)) {
+        hold_until_ = step.now.mono + policy_.mass_loss_hold;
+        step.warn(std::to_string(recent_losses_.size()) + " of " + std::to_string(hosts_.size()) +
+                  " hosts vanished at once: that looks like this master's own network; replacements wait " +
+                  format_duration(policy_.mass_loss_hold));
+    }
+}
+
+void Cluster::set_found(Host& host, Step& step) {
+    host.state = host.info.docker_up ? HostState::Up : HostState::DockerDown;
+    host.grace_until = host.info.docker_up ? MonoTime::max() : step.now.mono + policy_.docker_grace;
+    save_host(host, step);
+    step.note("host " + label_of(host) + " is back");
+}
+
+void Cluster::check_liveness(Step& step) {
+    const auto silence_max = policy_.beat_interval * policy_.beats_to_loss;
+    for (auto& [number, host] : hosts_) {
+        if (!step.has_room()) {
+            step.more = true;
+            return;
+        }
+        if (!host.session.empty() && host.last_heard + silence_max < step.now.mono) {
+            lose(host, "nothing was heard from it for " + format_duration(silence_max), step);
+        } else if (host.grace_until < step.now.mono) {
+            lose(host,
+                 host.state == HostState::DockerDown ? "its Docker did not come back in time"
+                                                     : "its executor did not come back in time",
+                 step);
+        }
+    }
+}
+
+void Cluster::paused(Duration gap) {
+    for (auto& [number, host] : hosts_) {
+        host.last_heard += gap;
+        if (host.grace_until != MonoTime::max()) {
+            host.grace_until += gap;
+        }
+    }
+}
+
+void Cluster::tick(Step& step) {
+    check_liveness(step);
+    while (!missing_.empty() && step.has_room()) {
+        const auto number = missing_.front();
+        missing_.pop_front();
+        end_missing(number, step);
+    }
+    retry_kills(step);
+    step.more = step.more || !missing_.empty();
+}
+
+}  // namespace methos::cluster

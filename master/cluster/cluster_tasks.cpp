@@ -1,0 +1,192 @@
+// Tasks: what their executors report, killing, and comparing lists with a host that joined.
+#include "master/cluster/cluster.hpp"
+
+namespace methos::cluster {
+
+Task* Cluster::task_of(const TaskStatus& status) {
+    if (!status.number.empty()) {
+        const auto found = tasks_.find(status.number);
+        return found == tasks_.end() ? nullptr : &found->second;
+    }
+    const auto found = task_by_name_.find(status.name.value);
+    return found == task_by_name_.end() ? nullptr : &tasks_.at(found->second);
+}
+
+void Cluster::notify(const Task& task, TaskState before, Step& step) {
+    for (auto* framework : frameworks_) {
+        if (framework->name() == task.framework) {
+            framework->task_changed(task, before, step);
+        }
+    }
+}
+
+void Cluster::statuses(SessionNumber session, const std::vector<TaskStatus>& tasks, Step& step) {
+    auto* host = host_of(session);
+    if (host == nullptr) {
+        return;
+    }
+    host->last_heard = step.now.mono;
+    for (const auto& status : tasks) {
+        apply(*host, status, step);
+    }
+}
+
+void Cluster::apply(Host& host, const TaskStatus& status, Step& step) {
+    auto* task = task_of(status);
+    const bool ours = task != nullptr && task->host == host.number;
+    if (status.stamp != 0) {
+        step.send(host.session, SendAck{status.number, status.number.empty() ? status.name : TaskName(), status.stamp});
+    }
+    if (!ours) {
+        // Not ours, or over for us: whatever still runs there under that name must go.
+        if (!is_terminal(status.state)) {
+            step.send(host.session, SendKill{status.number, status.name, Duration(-1)});
+        }
+        return;
+    }
+    task->confirmed = true;
+    const auto before = task->state();
+    const bool late_progress = status.state == TaskState::Staging && task->reported != TaskState::Staging;
+    if (late_progress && !task->unreachable) {
+        return;
+    }
+    const bool durable = status.state != task->reported || status.container_id != task->container_id ||
+                         status.ip_addresses != task->ip_addresses;
+    task->reported = status.state == TaskState::Killing || status.state == TaskState::Unknown ? task->reported
+                                                                                             : status.state;
+    task->unreachable = false;
+    task->message = status.message;
+    task->changed_at = step.now.wall;
+    task->healthy = status.healthy;
+    if (status.reason != Reason::None) {
+        task->reason = status.reason;
+    }
+    if (!status.container_id.empty()) {
+        task->container_id = status.container_id;
+        task->ip_addresses = status.ip_addresses;
+    }
+    if (task->reported == TaskState::Running) {
+        task->started_at = status.started_at.time_since_epoch().count() > 0 ? status.started_at : step.now.wall;
+    }
+    if (is_terminal(task->reported)) {
+        finish(*task, before, step);
+        return;
+    }
+    if (durable) {
+        save_task(*task, step);
+    }
+    if (task->state() != before || durable) {
+        notify(*task, before, step);
+    }
+}
+
+void Cluster::finish(Task& task, TaskState before, Step& step) {
+    auto& host = hosts_.at(task.host);
+    host.used -= specs_.at(task.spec)->resources;
+    host.tasks.erase(task.number);
+    for (const auto port : task.host_ports) {
+        if (host.info.resources.ports.contains(port)) {
+            host.free_ports.insert(port);
+        }
+    }
+    task.unreachable = false;
+    step.erase(state::Table::Task, task.number.value);
+    const auto over = std::move(task);
+    task_by_name_.erase(over.name.value);
+    tasks_.erase(over.number);
+    notify(over, before, step);
+}
+
+void Cluster::inventory(SessionNumber session, const std::vector<TaskStatus>& tasks, bool last, Step& step) {
+    auto* host = host_of(session);
+    if (host == nullptr) {
+        return;
+    }
+    host->last_heard = step.now.mono;
+    auto& seen = inventory_seen_[session];
+    for (const auto& status : tasks) {
+        if (const auto* task = task_of(status); task != nullptr) {
+            seen.insert(task->number);
+        }
+        apply(*host, status, step);
+    }
+    if (!last) {
+        return;
+    }
+    for (const auto number : host->tasks) {
+        auto& task = tasks_.at(number);
+        if (seen.contains(number)) {
+            if (task.kill_wanted) {
+                send_kill(task, step);
+            }
+        } else if (task.launched_in == session && !task.confirmed) {
+            // Its LAUNCH and this list crossed on the way: the executor tells when it has it.
+            continue;
+        } else {
+            missing_.push_back(number);
+        }
+    }
+    inventory_seen_.erase(session);
+    if (host->state == HostState::Lost) {
+        // What it named became reachable status by status; the rest is about to end as missing.
+        set_found(*host, step);
+    }
+    host->inventoried = true;
+    step.more = true;
+}
+
+void Cluster::end_missing(TaskNumber number, Step& step) {
+    const auto found = tasks_.find(number);
+    if (found == tasks_.end()) {
+        return;
+    }
+    auto& task = found->second;
+    const auto before = task.state();
+    const bool never_ran = task.reported == TaskState::Staging || task.reported == TaskState::Starting;
+    if (task.kill_wanted) {
+        task.reported = TaskState::Killed;
+    } else {
+        task.reported = never_ran ? TaskState::Dropped : TaskState::Gone;
+    }
+    task.reason = Reason::Reconciliation;
+    task.message = never_ran ? "the host does not know this task: its launch never arrived"
+                             : "the host no longer has this task's container";
+    task.changed_at = step.now.wall;
+    finish(task, before, step);
+}
+
+void Cluster::kill(TaskNumber number, Duration grace, Reason reason, Step& step) {
+    const auto found = tasks_.find(number);
+    if (found == tasks_.end()) {
+        return;
+    }
+    auto& task = found->second;
+    if (task.kill_wanted && grace >= task.kill_grace) {
+        return;
+    }
+    const auto before = task.state();
+    task.kill_wanted = true;
+    task.kill_grace = grace;
+    task.kill_reason = reason;
+    save_task(task, step);
+    send_kill(task, step);
+    notify(task, before, step);
+}
+
+void Cluster::send_kill(Task& task, Step& step) {
+    const auto& host = hosts_.at(task.host);
+    task.kill_sent_at = step.now.mono;
+    if (!host.session.empty()) {
+        step.send(host.session, SendKill{task.number, task.name, task.kill_grace});
+    }
+}
+
+void Cluster::retry_kills(Step& step) {
+    for (auto& [number, task] : tasks_) {
+        if (task.kill_wanted && !task.unreachable && task.kill_sent_at + policy_.kill_retry < step.now.mono) {
+            send_kill(task, step);
+        }
+    }
+}
+
+}  // namespace methos::cluster

@@ -1,0 +1,72 @@
+// What one step of the heart does to the world: durable changes, and what may be seen once they are committed.
+// A Step is filled by the heart and emptied by the shell, which commits `changes` before it sends anything.
+#pragma once
+
+#include "core/base/clock.hpp"
+#include "core/model/task.hpp"
+#include "master/state/store.hpp"
+
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace methos::cluster {
+
+struct SendWelcome {};
+
+struct SendRefused {
+    std::string message;
+};
+
+struct SendLaunch {
+    std::shared_ptr<const TaskSpec> spec;  ///< null when the session has it already
+    TaskLaunch launch;
+};
+
+struct SendKill {
+    TaskNumber number;
+    TaskName name;
+    Duration grace;  ///< negative: as the spec says
+};
+
+struct SendAck {
+    TaskNumber number;
+    TaskName name;  ///< set when the status came without a number
+    std::uint64_t stamp = 0;
+};
+
+/// One message for one session; the shell joins those of one commit into lists.
+struct Message {
+    SessionNumber session;
+    std::variant<SendWelcome, SendRefused, SendLaunch, SendKill, SendAck> body;
+};
+
+/// A line for the operator's log.
+struct Notice {
+    bool warning = false;
+    std::string text;
+};
+
+struct Step {
+    explicit Step(Now now_) : now(now_) {}
+
+    Now now;
+    state::Batch changes;
+    std::vector<Message> messages;
+    std::vector<Notice> notices;
+    bool more = false;  ///< the heart has work left: step it again soon
+
+    void put(state::Table table, std::uint64_t key, std::string value);
+    void erase(state::Table table, std::uint64_t key);
+    void send(SessionNumber session, decltype(Message::body) body);
+    void note(std::string text) { notices.push_back({false, std::move(text)}); }
+    void warn(std::string text) { notices.push_back({true, std::move(text)}); }
+
+    /// Whether another change of a few records still fits into this step's batch.
+    [[nodiscard]] bool has_room() const;
+
+  private:
+    std::size_t bytes_ = 0;
+};
+
+}  // namespace methos::cluster

@@ -1,0 +1,94 @@
+// Hosts, tasks and offers as the heart holds them. Plain values: who changes them is cluster.cpp and its
+// siblings, always inside a Step.
+#pragma once
+
+#include "core/base/clock.hpp"
+#include "core/model/task.hpp"
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace methos::cluster {
+
+enum class HostState : std::uint8_t { Up, Restarting, DockerDown, Lost };
+
+/// "UP", as GET /methos/v1/hosts prints it.
+[[nodiscard]] std::string_view to_string(HostState state);
+
+struct Host {
+    HostNumber number;
+    HostInfo info;
+    std::string key_hash;
+    HostState state = HostState::Restarting;
+    SessionNumber session;     ///< none while no executor is connected
+    bool inventoried = false;  ///< this session has told what runs; only then is it offered
+    MonoTime last_heard;
+    WallTime last_seen;
+    MonoTime grace_until = MonoTime::max();  ///< of Restarting and DockerDown: then Lost
+    Resources used;                          ///< by tasks that are not terminal, killed or unreachable ones included
+    Resources offered;                       ///< in outstanding offers
+    PortSet free_ports;
+    std::set<TaskNumber> tasks;
+    std::set<SpecNumber> sent_specs;  ///< that this session's LAUNCHes have carried
+
+    [[nodiscard]] Resources free() const { return info.resources.scalars - used - offered; }
+};
+
+struct Task {
+    TaskNumber number;
+    TaskName name;
+    std::string framework;
+    SpecNumber spec;
+    HostNumber host;
+    std::vector<std::uint16_t> host_ports;
+    std::map<std::string, std::string> env;
+    RequestId request;
+    std::uint32_t attempt = 1;
+
+    TaskState reported = TaskState::Staging;  ///< as the executor said last; durable
+    bool unreachable = false;                 ///< its host is lost; then the state is TASK_UNREACHABLE
+    Reason reason = Reason::None;
+    std::string message;
+    std::string container_id;
+    std::vector<std::string> ip_addresses;
+    std::optional<bool> healthy;
+    WallTime staged_at;
+    WallTime started_at;
+    WallTime changed_at;
+
+    bool kill_wanted = false;
+    Duration kill_grace = std::chrono::seconds(10);
+    Reason kill_reason = Reason::KilledByRequest;
+    MonoTime kill_sent_at = MonoTime::min();
+    SessionNumber launched_in;  ///< the session its LAUNCH went to
+    bool confirmed = false;     ///< its executor has named it since this master started
+
+    /// What everybody sees.
+    [[nodiscard]] TaskState state() const {
+        if (unreachable) {
+            return TaskState::Unreachable;
+        }
+        return kill_wanted && !is_terminal(reported) ? TaskState::Killing : reported;
+    }
+    /// Whether it counts as one of the wanted instances.
+    [[nodiscard]] bool active() const { return !unreachable && !kill_wanted && !is_terminal(reported); }
+    [[nodiscard]] bool running() const { return active() && reported == TaskState::Running; }
+};
+
+/// A host's free resources, promised to one framework until it answers.
+struct Offer {
+    OfferNumber number;
+    HostNumber host;
+    std::string framework;
+    Resources resources;
+};
+
+/// Why a host cannot take a task; the first that applies, in this order.
+enum class Unfit : std::uint8_t { None, NotUp, Role, Constraint, Cpus, Mem, Disk, Gpus, Ports };
+
+/// "InsufficientCpus": Marathon's words where it has one.
+[[nodiscard]] std::string_view to_string(Unfit reason);
+
+}  // namespace methos::cluster
