@@ -26,6 +26,9 @@ struct Policy {
     Duration kill_retry = std::chrono::seconds(5);
 };
 
+/// The UUID that belongs to a number in this cluster: always the same, never the same for two numbers.
+[[nodiscard]] std::string uuid_of(const std::string& cluster_id, std::uint64_t number);
+
 class Cluster {
   public:
     explicit Cluster(Policy policy);
@@ -37,6 +40,7 @@ class Cluster {
     void load_task(TaskNumber number, const std::string& bytes);
     /// After all records: a new epoch, a cluster id when there is none, hosts are given their grace.
     void begin(Step& step, const std::string& random_cluster_id);
+    void save_meta(Step& step);
     /// Takes over connections from a heart whose commit failed: nothing they were told is lost.
     void adopt_sessions(const Cluster& discarded);
 
@@ -62,6 +66,8 @@ class Cluster {
     void kill(TaskNumber number, Duration grace, Reason reason, Step& step);
     /// Matches demand with hosts until the step is full or nothing fits.
     void allocate(Step& step);
+    /// A UUID that this cluster has never given out and never will again.
+    [[nodiscard]] std::string new_uuid(Step& step) { return uuid_of(id_, next_number(step)); }
     SpecNumber add_spec(TaskSpec spec, Step& step);
     /// Forgets a spec that no task uses any more.
     void drop_spec(SpecNumber number, Step& step);
@@ -91,7 +97,6 @@ class Cluster {
     Host* host_of(SessionNumber session);
     Task* task_of(const TaskStatus& status);
     std::uint64_t next_number(Step& step);
-    void save_meta(Step& step);
     void save_host(const Host& host, Step& step);
     void save_task(const Task& task, Step& step);
 
@@ -131,8 +136,5 @@ class Cluster {
     std::deque<MonoTime> recent_losses_;
     MonoTime hold_until_ = MonoTime::min();
 };
-
-/// The UUID that belongs to a number in this cluster: always the same, never the same for two numbers.
-[[nodiscard]] std::string uuid_of(const std::string& cluster_id, std::uint64_t number);
 
 }  // namespace methos::cluster

@@ -1,0 +1,127 @@
+// What an app asks of hosts, and what it makes of an offer.
+#include "master/frameworks/services/services.hpp"
+
+#include "master/frameworks/services/constraints.hpp"
+#include "master/frameworks/services/definition/app_task.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace methos::services {
+
+namespace {
+
+/// Free ports for the wanted ones (0 = any), or nothing when there are not enough. Where "any" begins moves
+/// with the task's number, so that a port just freed is not taken again at once.
+std::optional<std::vector<std::uint16_t>> choose_ports(PortSet free, const std::vector<std::uint16_t>& wanted,
+                                                       TaskNumber number) {
+    for (const auto port : wanted) {
+        if (port != 0 && !free.erase(port)) {
+            return std::nullopt;
+        }
+    }
+    constexpr std::uint64_t stride = 61;
+    std::vector<std::uint16_t> chosen;
+    for (const auto port : wanted) {
+        if (port != 0) {
+            chosen.push_back(port);
+            continue;
+        }
+        if (free.empty()) {
+            return std::nullopt;
+        }
+        const auto lowest = free.ranges().front().first;
+        const auto highest = free.ranges().back().last;
+        const auto span = std::uint64_t{highest} - lowest + 1;
+        const auto from = static_cast<std::uint16_t>(lowest + number.value * stride % span);
+        const auto any = free.first_from(from).value_or(lowest);
+        free.erase(any);
+        chosen.push_back(any);
+    }
+    return chosen;
+}
+
+}  // namespace
+
+cluster::Demand Services::demand_of(const App& app, Now now) const {
+    const auto there = census(app, now);
+    const auto wanted = static_cast<std::size_t>(app.definition.instances);
+    const auto current = there.current.size() + there.held;
+    auto missing = wanted > current ? wanted - current : 0;
+    if (!there.old.empty()) {
+        // While old instances are there, the sum is bounded; one more is always allowed, or nothing would move.
+        const auto over = static_cast<double>(wanted) * (1.0 + app.definition.upgrade_strategy.maximum_over_capacity);
+        const bool may_drop = app.definition.upgrade_strategy.minimum_health_capacity < 1.0;
+        const auto most = std::max(static_cast<std::size_t>(std::floor(over)), wanted + (may_drop ? 0U : 1U));
+        const auto all = current + there.old.size();
+        missing = std::min(missing, most > all ? most - all : 0);
+    }
+
+    cluster::Demand demand;
+    demand.key = app.definition.id.value;
+    demand.count = app.deleting ? 0 : missing;
+    demand.resources = app.definition.resources;
+    for (const auto port : wanted_host_ports(app.definition)) {
+        ++demand.port_count;
+        if (port != 0) {
+            demand.fixed_ports.push_back(port);
+        }
+    }
+    if (app.definition.accepted_resource_roles) {
+        demand.roles = *app.definition.accepted_resource_roles;
+    }
+    // Looked up at each call, so that every launch of a batch sees the ones before it.
+    demand.load_on = [this, id = app.definition.id](const cluster::Host& host) {
+        const auto& tasks = apps_.at(id).tasks;
+        return static_cast<std::size_t>(std::count_if(tasks.begin(), tasks.end(), [&](TaskNumber number) {
+            const auto* task = cluster_.find_task(number);
+            return task->host == host.number && task->active();
+        }));
+    };
+    if (!app.definition.constraints.empty()) {
+        demand.admits = [this, id = app.definition.id](const cluster::Host& host) {
+            return admits(apps_.at(id), host, cluster_);
+        };
+    }
+    return demand;
+}
+
+std::vector<cluster::Demand> Services::demands(Now now) const {
+    std::vector<cluster::Demand> demands;
+    for (const auto& [id, app] : apps_) {
+        if (app.deleting || now.mono < app.backoff_until) {
+            continue;
+        }
+        auto demand = demand_of(app, now);
+        if (demand.count > 0) {
+            demands.push_back(std::move(demand));
+        }
+    }
+    return demands;
+}
+
+std::optional<cluster::Acceptance> Services::offered(const cluster::Offer& /*offer*/, const cluster::Host& host,
+                                                     const cluster::Demand& demand, TaskNumber number) {
+    const auto& app = apps_.at(AppId(demand.key));
+    auto ports = choose_ports(host.free_ports, wanted_host_ports(app.definition), number);
+    auto spec = cluster_.find_spec(app.spec);
+    if (!ports || !spec) {
+        return std::nullopt;
+    }
+    cluster::Acceptance acceptance;
+    acceptance.name = instance_name(app.definition.id, cluster::uuid_of(cluster_.id(), number.value));
+    acceptance.env = instance_env(app.definition, spec->version, acceptance.name, host.info.hostname, *ports);
+    acceptance.spec = std::move(spec);
+    acceptance.host_ports = std::move(*ports);
+    acceptance.request = app.request;
+    return acceptance;
+}
+
+void Services::launched(const cluster::Task& task, cluster::Step& /*step*/) {
+    if (auto* app = app_of(task); app != nullptr) {
+        app->tasks.insert(task.number);
+        dirty_.insert(app->definition.id);
+    }
+}
+
+}  // namespace methos::services

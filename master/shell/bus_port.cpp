@@ -1,0 +1,381 @@
+#include "master/shell/bus_port.hpp"
+
+#include "core/observe/log.hpp"
+#include "core/wire/mapping.hpp"
+#include "master/shell/secrets.hpp"
+
+#include <algorithm>
+
+namespace methos::master {
+
+namespace {
+
+/// Reads a list of statuses; a bad one is named in the log and left out, the others count.
+template <class List>
+std::vector<TaskStatus> read_statuses(const List& list) {
+    std::vector<TaskStatus> statuses;
+    statuses.reserve(static_cast<std::size_t>(list.size()));
+    for (const auto& entry : list) {
+        auto status = wire::from_wire(entry);
+        if (status) {
+            statuses.push_back(std::move(*status));
+        } else {
+            log::limited("bad status", "a task status is ignored", {{"error", status.error().message}});
+        }
+    }
+    return statuses;
+}
+
+/// The messages of one session in one commit, joined into one frame of each kind.
+struct Outbox {
+    bool welcome = false;
+    wire::Launch launch;
+    wire::Kill kill;
+    wire::Ack ack;
+};
+
+void add(Outbox& box, const cluster::SendLaunch& message) {
+    if (message.spec) {
+        wire::to_wire(*message.spec, *box.launch.add_specs());
+    }
+    wire::to_wire(message.launch, *box.launch.add_tasks());
+}
+
+void add(Outbox& box, const cluster::SendKill& message) {
+    auto& kill = *box.kill.add_tasks();
+    kill.set_number(message.number.value);
+    kill.set_name(message.name.value);
+    const auto grace = std::chrono::duration_cast<std::chrono::milliseconds>(message.grace).count();
+    kill.set_grace_ms(message.grace < Duration::zero() ? -1 : grace);
+}
+
+void add(Outbox& box, const cluster::SendAck& message) {
+    auto& ack = *box.ack.add_tasks();
+    ack.set_number(message.number.value);
+    ack.set_name(message.name.value);
+    ack.set_stamp(message.stamp);
+}
+
+void add(Outbox& box, const cluster::SendWelcome& /*message*/) {
+    box.welcome = true;
+}
+
+}  // namespace
+
+BusPort::BusPort(asio::any_io_executor executor, Shell& shell, LogStreams& streams, Options options, Metrics& metrics)
+    : shell_(shell), streams_(streams), options_(std::move(options)),
+      frames_in_(metrics.counter("methos_master_bus_frames_received_total", "Frames that executors sent")),
+      frames_out_(metrics.counter("methos_master_bus_frames_sent_total", "Frames sent to executors")),
+      bad_frames_(metrics.counter("methos_master_bus_bad_frames_total", "Frames that broke the protocol")),
+      server_(std::move(executor),
+              [this] {
+                  bus::ServerOptions server;
+                  server.bind = options_.bind;
+                  server.keys = options_.keys;
+                  return server;
+              }(),
+              bus::BusServer::Handlers{
+                  [this](const bus::PeerId& peer, std::string frame) { on_frame(peer, frame); },
+                  [this](const bus::PeerId& peer) { on_closed(peer); }}) {
+    shell_.on_messages([this](const std::vector<cluster::Message>& messages) { send_messages(messages); });
+    streams_.on_send([this](SessionNumber control_session, wire::Frame frame) {
+        for (const auto& [peer, connection] : connections_) {
+            if (connection.stream && connection.control_session == control_session) {
+                frame.set_session(connection.session.value);
+                frame.set_epoch(shell_.heart().cluster().epoch());
+                send(connection.session, std::move(frame));
+                return true;
+            }
+        }
+        return false;
+    });
+}
+
+BusPort::~BusPort() {
+    close();
+}
+
+void BusPort::close() {
+    shell_.on_messages({});
+    streams_.on_send({});
+    server_.close();
+}
+
+SessionNumber BusPort::new_session() {
+    // Unique over restarts, too: the epoch is in it.
+    constexpr unsigned counter_bits = 32;
+    return SessionNumber((shell_.heart().cluster().epoch() << counter_bits) | ++sessions_opened_);
+}
+
+wire::Frame BusPort::frame_of(SessionNumber session) const {
+    return wire::make_frame({session.value, shell_.heart().cluster().epoch()});
+}
+
+void BusPort::on_frame(const bus::PeerId& peer, const std::string& bytes) {
+    frames_in_.increment();
+    const auto frame = wire::parse_frame(bytes);
+    if (!frame) {
+        bad_frames_.increment();
+        log::limited("bad frame", "a frame is refused",
+                     {{"from", server_.peer_ip(peer)}, {"error", frame.error().message}});
+        refuse(peer, wire::Refused::BAD_FRAME, frame.error().message);
+        return;
+    }
+    if (frame->has_hello()) {
+        on_hello(peer, frame->hello());
+        return;
+    }
+    const auto found = connections_.find(peer);
+    const auto mark = wire::mark_of(*frame);
+    const bool known = found != connections_.end() && mark.session == found->second.session.value &&
+                       mark.epoch == shell_.heart().cluster().epoch();
+    if (!known) {
+        refuse(peer, wire::Refused::UNKNOWN_SESSION, "no such session; say HELLO on a new connection");
+        return;
+    }
+    const auto connection = found->second;
+    if (connection.stream) {
+        on_stream(connection, *frame);
+        return;
+    }
+    if (shell_.heart().cluster().find_host(connection.session) == nullptr) {
+        // The heart gave this session up (silence, or a newer one of the same host).
+        forget(peer);
+        refuse(peer, wire::Refused::UNKNOWN_SESSION, "this session is over; say HELLO on a new connection");
+        return;
+    }
+    on_control(connection, *frame);
+}
+
+void BusPort::on_hello(const bus::PeerId& peer, const wire::Hello& hello) {
+    if (!equal_secrets(hello.join_secret(), options_.join_secret)) {
+        log::limited("bad secret", "a host was turned away: wrong join token", {{"from", server_.peer_ip(peer)}});
+        refuse(peer, wire::Refused::BAD_SECRET,
+               "the join token is not this cluster's: take the one in the master's data directory (join.token)");
+        return;
+    }
+    if (const auto protocol = wire::choose_protocol(hello); !protocol) {
+        refuse(peer, wire::Refused::BAD_PROTOCOL, protocol.error().message);
+        return;
+    }
+    if (!shell_.refusal().empty()) {
+        refuse(peer, wire::Refused::NOT_LEADER, shell_.refusal());
+        return;
+    }
+    forget(peer);
+    if (hello.connection() == wire::Hello::STREAM) {
+        open_stream(peer, hello);
+    } else {
+        open_control(peer, hello);
+    }
+}
+
+void BusPort::open_control(const bus::PeerId& peer, const wire::Hello& hello) {
+    auto info = wire::from_wire(hello.host());
+    if (!info) {
+        bad_frames_.increment();
+        refuse(peer, wire::Refused::BAD_FRAME, info.error().message);
+        return;
+    }
+    info->build = hello.build();
+    if (info->address.empty()) {
+        info->address = server_.peer_ip(peer);
+    }
+    const auto session = new_session();
+    Connection connection;
+    connection.session = session;
+    connections_[peer] = connection;
+    peer_of_[session] = peer;
+    const auto key_hash = digest_of(hello.host_key());
+    shell_.apply([&](heart::Heart& heart, cluster::Step& step) {
+        heart.cluster().host_joined(session, *info, key_hash, step);
+    });
+}
+
+void BusPort::open_stream(const bus::PeerId& peer, const wire::Hello& hello) {
+    const SessionNumber control(hello.control_session());
+    const auto* host = shell_.heart().cluster().find_host(control);
+    const bool same_host = host != nullptr && host->info.id.value == hello.host().id() &&
+                           equal_secrets(host->key_hash, digest_of(hello.host_key()));
+    if (!same_host) {
+        refuse(peer, wire::Refused::UNKNOWN_SESSION, "the stream connection names no open session of this host");
+        return;
+    }
+    Connection connection;
+    connection.stream = true;
+    connection.session = new_session();
+    connection.control_session = control;
+    connections_[peer] = connection;
+    peer_of_[connection.session] = peer;
+    auto frame = frame_of(connection.session);
+    frame.mutable_welcome()->set_protocol(wire::protocol_version);
+    frame.mutable_welcome()->set_cluster(shell_.heart().cluster().id());
+    frame.mutable_welcome()->set_build(options_.build);
+    send(connection.session, std::move(frame));
+}
+
+void BusPort::on_control(const Connection& connection, const wire::Frame& frame) {
+    const auto session = connection.session;
+    shell_.heard(session);
+    switch (frame.body_case()) {
+    case wire::Frame::kBeat: {
+        send(session, wire::make_beat({session.value, shell_.heart().cluster().epoch()}, frame.beat().sequence()));
+        break;
+    }
+    case wire::Frame::kInventory:
+        on_inventory(session, frame.inventory());
+        break;
+    case wire::Frame::kStatus:
+        on_status(session, frame.status());
+        break;
+    case wire::Frame::kHost: {
+        auto info = wire::from_wire(frame.host());
+        if (!info) {
+            bad_frames_.increment();
+            log::limited("bad host", "a host's description is ignored", {{"error", info.error().message}});
+            break;
+        }
+        const auto* host = shell_.heart().cluster().find_host(session);
+        info->build = host->info.build;
+        if (info->address.empty()) {
+            info->address = host->info.address;
+        }
+        shell_.apply([&](heart::Heart& heart, cluster::Step& step) {
+            heart.cluster().host_changed(session, *info, step);
+        });
+        break;
+    }
+    case wire::Frame::kGoodbye: {
+        const auto grace = std::chrono::milliseconds(frame.goodbye().grace_ms());
+        shell_.apply([&](heart::Heart& heart, cluster::Step& step) { heart.cluster().goodbye(session, grace, step); });
+        break;
+    }
+    default:
+        break;  // kinds of newer builds are ignored
+    }
+}
+
+void BusPort::on_inventory(SessionNumber session, const wire::Inventory& inventory) {
+    const auto all = read_statuses(inventory.tasks());
+    std::size_t at = 0;
+    do {
+        // In slices: each is a step of its own, within the store's caps.
+        const auto end = std::min(all.size(), at + cluster::Cluster::slice_max);
+        const std::vector<TaskStatus> slice(all.begin() + static_cast<std::ptrdiff_t>(at),
+                                            all.begin() + static_cast<std::ptrdiff_t>(end));
+        const bool last = end == all.size();
+        shell_.apply([&](heart::Heart& heart, cluster::Step& step) {
+            heart.cluster().inventory(session, slice, last, step);
+        });
+        at = end;
+    } while (at < all.size());
+}
+
+void BusPort::on_status(SessionNumber session, const wire::Status& status) {
+    const auto all = read_statuses(status.tasks());
+    for (std::size_t at = 0; at < all.size(); at += cluster::Cluster::slice_max) {
+        const auto end = std::min(all.size(), at + cluster::Cluster::slice_max);
+        const std::vector<TaskStatus> slice(all.begin() + static_cast<std::ptrdiff_t>(at),
+                                            all.begin() + static_cast<std::ptrdiff_t>(end));
+        shell_.apply([&](heart::Heart& heart, cluster::Step& step) {
+            heart.cluster().statuses(session, slice, step);
+        });
+    }
+}
+
+void BusPort::on_stream(const Connection& connection, const wire::Frame& frame) {
+    if (frame.has_stream_data()) {
+        streams_.on_data(connection.control_session, frame.stream_data());
+    } else if (frame.has_stream_end()) {
+        streams_.on_end(connection.control_session, frame.stream_end());
+    } else if (frame.has_beat()) {
+        const auto mark = wire::SessionMark{connection.session.value, shell_.heart().cluster().epoch()};
+        send(connection.session, wire::make_beat(mark, frame.beat().sequence()));
+    }
+}
+
+void BusPort::on_closed(const bus::PeerId& peer) {
+    const auto found = connections_.find(peer);
+    if (found == connections_.end()) {
+        return;
+    }
+    const auto connection = found->second;
+    forget(peer);
+    if (connection.stream) {
+        streams_.on_host_gone(connection.control_session);
+        return;
+    }
+    shell_.apply([&](heart::Heart& heart, cluster::Step& step) {
+        heart.cluster().connection_closed(connection.session, step);
+    });
+}
+
+void BusPort::forget(const bus::PeerId& peer) {
+    const auto found = connections_.find(peer);
+    if (found != connections_.end()) {
+        peer_of_.erase(found->second.session);
+        connections_.erase(found);
+    }
+}
+
+void BusPort::refuse(const bus::PeerId& peer, wire::Refused::Why why, const std::string& message) {
+    const auto frame = wire::make_refused({0, shell_.heart().cluster().epoch()}, why, message);
+    if (!server_.send(peer, wire::serialize(frame))) {
+        log::debug("a refusal could not be delivered", {{"why", message}});
+    }
+}
+
+void BusPort::send(SessionNumber session, wire::Frame frame) {
+    const auto found = peer_of_.find(session);
+    if (found == peer_of_.end()) {
+        return;
+    }
+    frames_out_.increment();
+    const auto peer = found->second;
+    if (!server_.send(peer, wire::serialize(frame))) {
+        // Gone, or so far behind that its queue is full: it opens a new session and tells what it has.
+        log::warning("an executor does not take its messages; its session is closed");
+        on_closed(peer);
+    }
+}
+
+void BusPort::send_messages(const std::vector<cluster::Message>& messages) {
+    std::vector<std::pair<SessionNumber, Outbox>> boxes;
+    for (const auto& message : messages) {
+        const auto same = std::find_if(boxes.begin(), boxes.end(),
+                                       [&](const auto& box) { return box.first == message.session; });
+        auto& box = same != boxes.end() ? same->second : boxes.emplace_back(message.session, Outbox()).second;
+        std::visit([&box](const auto& body) { add(box, body); }, message.body);
+    }
+    const auto& policy = shell_.heart().cluster().policy();
+    for (auto& [session, box] : boxes) {
+        if (box.welcome) {
+            auto frame = frame_of(session);
+            auto& welcome = *frame.mutable_welcome();
+            welcome.set_protocol(wire::protocol_version);
+            welcome.set_cluster(shell_.heart().cluster().id());
+            welcome.set_build(options_.build);
+            welcome.set_beat_interval_ms(static_cast<std::uint32_t>(
+                std::chrono::duration_cast<std::chrono::milliseconds>(policy.beat_interval).count()));
+            welcome.set_beats_to_loss(static_cast<std::uint32_t>(policy.beats_to_loss));
+            send(session, std::move(frame));
+        }
+        if (box.launch.tasks_size() > 0) {
+            auto frame = frame_of(session);
+            frame.mutable_launch()->Swap(&box.launch);
+            send(session, std::move(frame));
+        }
+        if (box.kill.tasks_size() > 0) {
+            auto frame = frame_of(session);
+            frame.mutable_kill()->Swap(&box.kill);
+            send(session, std::move(frame));
+        }
+        if (box.ack.tasks_size() > 0) {
+            auto frame = frame_of(session);
+            frame.mutable_ack()->Swap(&box.ack);
+            send(session, std::move(frame));
+        }
+    }
+}
+
+}  // namespace methos::master

@@ -1,0 +1,153 @@
+#include "master/shell/secrets.hpp"
+
+#include "core/base/ids.hpp"
+
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <optional>
+#include <sstream>
+
+namespace methos::master {
+
+namespace {
+
+constexpr std::size_t secret_bytes = 32;
+
+[[noreturn]] void fail_on(const std::string& what, const std::string& path) {
+    const int number = errno;
+    const auto code = number == ENOSPC || number == EDQUOT ? Code::ResourceExhausted : Code::Internal;
+    throw Failure(Error(code,
+                        "cannot " + what + " " + path + ": " + std::strerror(number),  // NOLINT(concurrency-mt-unsafe)
+                        Cause{Cause::Kind::Errno, number}));
+}
+
+std::optional<std::string> read_file(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) {
+        if (errno == ENOENT) {
+            return std::nullopt;
+        }
+        fail_on("read", path);
+    }
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+/// Writes a secret so that it is there whole or not at all, and readable by its owner only.
+void write_secret(const std::string& path, const std::string& text) {
+    const auto temporary = path + ".new";
+    const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (file < 0) {
+        fail_on("create", temporary);
+    }
+    const bool written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                         ::fchmod(file, 0600) == 0 && ::fsync(file) == 0;
+    if (!written) {
+        const int number = errno == 0 ? ENOSPC : errno;
+        ::close(file);
+        ::unlink(temporary.c_str());
+        errno = number;
+        fail_on("write", temporary);
+    }
+    ::close(file);
+    if (::rename(temporary.c_str(), path.c_str()) != 0) {
+        fail_on("rename", temporary);
+    }
+}
+
+std::string without_newline(std::string text) {
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) {
+        text.pop_back();
+    }
+    return text;
+}
+
+}  // namespace
+
+void make_data_dir(const std::string& data_dir) {
+    std::string path;
+    std::istringstream parts(data_dir);
+    std::string part;
+    path = data_dir.front() == '/' ? "" : ".";
+    while (std::getline(parts, part, '/')) {
+        if (part.empty()) {
+            continue;
+        }
+        path += "/" + part;
+        if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
+            fail_on("create the data directory", path);
+        }
+    }
+    if (::chmod(data_dir.c_str(), 0700) != 0) {
+        fail_on("protect the data directory", data_dir);
+    }
+}
+
+ClusterSecrets load_cluster_secrets(const std::string& data_dir) {
+    const auto path = data_dir + "/bus.key";
+    if (const auto text = read_file(path)) {
+        std::istringstream lines(*text);
+        ClusterSecrets secrets;
+        std::getline(lines, secrets.keys.secret_key);
+        std::getline(lines, secrets.join_secret);
+        auto public_key = bus::public_key_of(secrets.keys.secret_key);
+        if (!public_key || secrets.join_secret.empty()) {
+            throw Failure(Code::InvalidInput,
+                          path + " is damaged: restore it, or remove it and join every host again with the new token");
+        }
+        secrets.keys.public_key = std::move(*public_key);
+        return secrets;
+    }
+    ClusterSecrets secrets{bus::make_curve_keys(), random_hex(secret_bytes)};
+    write_secret(path, secrets.keys.secret_key + "\n" + secrets.join_secret + "\n");
+    return secrets;
+}
+
+std::string load_admin_token(const std::string& data_dir) {
+    const auto path = data_dir + "/admin.token";
+    if (const auto text = read_file(path)) {
+        auto token = without_newline(*text);
+        if (token.size() < 16) {
+            throw Failure(Code::InvalidInput,
+                          path + " holds no usable token (16 characters at least): remove the file to get a new one");
+        }
+        return token;
+    }
+    auto token = random_hex(secret_bytes);
+    write_secret(path, token + "\n");
+    return token;
+}
+
+void write_join_token(const std::string& data_dir, const std::string& token) {
+    write_secret(data_dir + "/join.token", token + "\n");
+}
+
+bool equal_secrets(std::string_view a, std::string_view b) {
+    return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+std::string digest_of(std::string_view secret) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned int length = 0;
+    if (EVP_Digest(secret.data(), secret.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1) {
+        throw Failure(Code::Internal, "SHA-256 is not available");
+    }
+    static constexpr std::array<char, 17> digits{"0123456789abcdef"};
+    std::string text;
+    for (unsigned int i = 0; i < length; ++i) {
+        text += digits.at(digest.at(i) >> 4U);
+        text += digits.at(digest.at(i) & 0x0fU);
+    }
+    return text;
+}
+
+}  // namespace methos::master

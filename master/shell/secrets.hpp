@@ -1,0 +1,35 @@
+// The secret files of a master's data directory, and comparing secrets. Called at start-up (blocking).
+#pragma once
+
+#include "core/bus/bus.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace methos::master {
+
+/// What `bus.key` holds: the cluster's CURVE keys and the secret that lets executors join.
+struct ClusterSecrets {
+    bus::CurveKeys keys;
+    std::string join_secret;
+};
+
+/// Creates the directory (0700) when it is missing. Throws Failure naming it and what to do.
+void make_data_dir(const std::string& data_dir);
+
+/// Reads `bus.key`, or makes it at the first start. Throws InvalidInput when the file is damaged.
+[[nodiscard]] ClusterSecrets load_cluster_secrets(const std::string& data_dir);
+
+/// Reads `admin.token`, or makes it at the first start.
+[[nodiscard]] std::string load_admin_token(const std::string& data_dir);
+
+/// Writes `join.token` anew: the addresses in it are flags and may have changed.
+void write_join_token(const std::string& data_dir, const std::string& token);
+
+/// Whether both are equal, in a time that does not tell where they differ.
+[[nodiscard]] bool equal_secrets(std::string_view a, std::string_view b);
+
+/// SHA-256 as lower-case hex: how the keys of hosts are stored.
+[[nodiscard]] std::string digest_of(std::string_view secret);
+
+}  // namespace methos::master

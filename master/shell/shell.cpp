@@ -1,0 +1,306 @@
+#include "master/shell/shell.hpp"
+
+#include "core/base/units.hpp"
+#include "core/observe/log.hpp"
+
+namespace methos::master {
+
+namespace {
+
+constexpr Duration tick_interval = std::chrono::milliseconds(250);
+constexpr Duration pause_noticed = std::chrono::milliseconds(500);  ///< a longer gap of the loop is our own fault
+constexpr Duration tidy_interval = std::chrono::seconds(10);
+constexpr Duration probe_interval = std::chrono::seconds(2);
+
+struct Record {
+    state::Table table;
+    std::uint64_t key;
+    std::string value;
+};
+
+std::vector<Record> read_records(state::Store& store) {
+    std::vector<Record> records;
+    store.load([&records](state::Table table, std::uint64_t key, const std::string& value) {
+        records.push_back({table, key, value});
+    });
+    return records;
+}
+
+}  // namespace
+
+struct Shell::Waiter {
+    explicit Waiter(const asio::any_io_executor& executor) : done(executor) {}
+    Gate done;
+    std::optional<Error> error;
+};
+
+Shell::Shell(asio::any_io_executor executor, asio::thread_pool& pool, const Clock& clock, state::Store& store,
+             heart::Options options, Metrics& metrics)
+    : executor_(std::move(executor)), pool_(pool), clock_(clock), store_(store), options_(std::move(options)),
+      work_(executor_),
+      tasks_(executor_, [](const std::string& child, const Error& error) { log::failure(child + " ended", error); }),
+      store_turn_(executor_, 1),
+      commits_(metrics.counter("methos_master_commits_total", "Group commits of the store")),
+      failed_commits_(metrics.counter("methos_master_failed_commits_total", "Group commits that the store refused")),
+      commit_seconds_(metrics.histogram("methos_master_commit_seconds", "How long a group commit took")),
+      hosts_gauge_(metrics.gauge("methos_master_hosts_up", "Hosts in state UP")),
+      tasks_gauge_(metrics.gauge("methos_master_tasks", "Tasks that are not terminal")) {}
+
+Shell::~Shell() = default;
+
+void Shell::on_messages(Sender sender) {
+    sender_ = std::move(sender);
+}
+
+awaitable<std::unique_ptr<heart::Heart>> Shell::load() {
+    std::function<std::vector<Record>()> work = [this] { return read_records(store_); };
+    auto turn = co_await store_turn_.acquire();
+    const auto records = co_await run_blocking(pool_, std::move(work));
+    auto heart = std::make_unique<heart::Heart>(options_);
+    for (const auto& record : records) {
+        heart->load(record.table, record.key, record.value);
+    }
+    heart->loaded();
+    co_return heart;
+}
+
+awaitable<> Shell::start() {
+    heart_ = co_await load();
+    cluster::Step step(clock_.now());
+    heart_->begin(step, random_hex(16));
+    const std::vector<state::Batch> batches(1, step.changes);
+    std::function<void()> work = [this, &batches] { store_.commit(batches); };
+    auto turn = co_await store_turn_.acquire();
+    std::optional<Error> failure;
+    try {
+        co_await run_blocking(pool_, std::move(work));
+    } catch (const Failure& refused) {
+        failure = refused.error();
+    }
+    if (failure && failure->code == Code::ResourceExhausted) {
+        // Reading goes on; nobody joins, and so nobody sees the new epoch, before the store takes it.
+        refuse(*failure);
+    } else if (failure) {
+        throw Failure(*failure);
+    }
+}
+
+void Shell::refuse(const Error& error) {
+    log::failure("the store refuses writes", error);
+    refusal_ = "the master cannot make changes durable and refuses them: " + error.message;
+}
+
+void Shell::heard(SessionNumber session) {
+    heart_->heard(session, clock_.now());
+}
+
+void Shell::push(cluster::Step step) {
+    decide_wanted_ = decide_wanted_ || step.more;
+    pending_.steps.push_back(std::move(step));
+    work_.notify();
+}
+
+bool Shell::apply(const std::function<void(heart::Heart&, cluster::Step&)>& event) {
+    if (!refusal_.empty()) {
+        return false;
+    }
+    cluster::Step step(clock_.now());
+    event(*heart_, step);
+    step.more = true;
+    push(std::move(step));
+    return true;
+}
+
+awaitable<> Shell::wait_for_commit() {
+    auto waiter = std::make_shared<Waiter>(executor_);
+    pending_.waiters.push_back(waiter);
+    work_.notify();
+    co_await waiter->done.wait();
+    if (waiter->error) {
+        throw Failure(*waiter->error);
+    }
+}
+
+awaitable<> Shell::change(std::function<void(heart::Heart&, cluster::Step&)> event) {
+    if (!apply(event)) {
+        throw Failure(Code::ResourceExhausted, refusal_);
+    }
+    co_await wait_for_commit();
+}
+
+awaitable<> Shell::committed() {
+    if (committing_ || !pending_.empty()) {
+        co_await wait_for_commit();
+    }
+}
+
+void Shell::decide() {
+    decide_wanted_ = false;
+    cluster::Step step(clock_.now());
+    heart_->decide(step);
+    if (!step.changes.empty() || !step.messages.empty() || !step.notices.empty() || step.more) {
+        push(std::move(step));
+    }
+}
+
+awaitable<> Shell::run() {
+    tasks_.spawn("the tick", tick_loop());
+    tasks_.spawn("tidying the store", tidy_loop());
+    while (!stopping_ || !pending_.empty()) {
+        if (pending_.empty() && !decide_wanted_) {
+            co_await work_.wait();
+        }
+        if (decide_wanted_ && refusal_.empty()) {
+            decide();
+        }
+        if (!pending_.empty()) {
+            co_await commit_pending();
+        }
+    }
+    tasks_.stop();
+    co_await tasks_.join();
+}
+
+void Shell::stop() {
+    stopping_ = true;
+    decide_wanted_ = false;
+    work_.notify();
+}
+
+awaitable<> Shell::commit_pending() {
+    auto batch = std::exchange(pending_, Pending());
+    std::vector<state::Batch> changes;
+    for (auto& step : batch.steps) {
+        if (!step.changes.empty()) {
+            changes.push_back(std::move(step.changes));
+        }
+    }
+    std::optional<Error> failure;
+    if (!changes.empty()) {
+        committing_ = true;
+        const auto began = std::chrono::steady_clock::now();
+        try {
+            std::function<void()> work = [this, &changes] { store_.commit(changes); };
+            auto turn = co_await store_turn_.acquire();
+            co_await run_blocking(pool_, std::move(work));
+        } catch (...) {
+            failure = error_of_current_exception();
+        }
+        committing_ = false;
+        commits_.increment();
+        commit_seconds_.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+    }
+    if (!failure) {
+        release(batch);
+        co_return;
+    }
+    failed_commits_.increment();
+    // What was decided meanwhile stands on what was refused: it goes with it.
+    auto& late = pending_.waiters;
+    batch.waiters.insert(batch.waiters.end(), late.begin(), late.end());
+    pending_ = Pending();
+    auto refused = *failure;
+    co_await recover(std::move(*failure));
+    for (const auto& waiter : batch.waiters) {
+        waiter->error = refused;
+        waiter->done.open();
+    }
+}
+
+void Shell::release(Pending& committed) {
+    std::vector<cluster::Message> messages;
+    for (auto& step : committed.steps) {
+        for (const auto& notice : step.notices) {
+            if (notice.warning) {
+                log::warning(notice.text);
+            } else {
+                log::info(notice.text);
+            }
+        }
+        std::move(step.messages.begin(), step.messages.end(), std::back_inserter(messages));
+    }
+    if (sender_ && !messages.empty()) {
+        sender_(std::move(messages));
+    }
+    for (const auto& waiter : committed.waiters) {
+        waiter->done.open();
+    }
+}
+
+awaitable<> Shell::recover(Error error) {
+    refuse(error);
+    auto fresh = co_await load();
+    fresh->adopt_sessions(*heart_);
+    heart_ = std::move(fresh);
+    decide_wanted_ = false;
+}
+
+awaitable<bool> Shell::probe() {
+    cluster::Step step(clock_.now());
+    heart_->probe(step);
+    const std::vector<state::Batch> batches(1, step.changes);
+    try {
+        std::function<void()> work = [this, &batches] { store_.commit(batches); };
+        auto turn = co_await store_turn_.acquire();
+        co_await run_blocking(pool_, std::move(work));
+    } catch (const Failure& failure) {
+        log::limited("probe", "the store still refuses writes", {{"error", failure.error().message}});
+        co_return false;
+    }
+    co_return true;
+}
+
+awaitable<> Shell::tick_loop() {
+    auto last = clock_.now().mono;
+    for (;;) {
+        Duration interval = tick_interval;
+        if (!refusal_.empty()) {
+            interval = probe_interval;
+        }
+        co_await sleep_for(interval);
+        const auto now = clock_.now().mono;
+        const auto gap = now - last - interval;
+        last = now;
+        if (!refusal_.empty()) {
+            const bool writable = co_await probe();
+            if (writable) {
+                log::info("the store takes writes again");
+                refusal_.clear();
+                decide_wanted_ = true;
+                work_.notify();
+            }
+            last = clock_.now().mono;
+            continue;
+        }
+        if (gap > pause_noticed) {
+            // We slept, not the hosts. The bus gets its turn before anybody is called silent.
+            log::warning("the loop was held up", {{"for", format_duration(gap)}});
+            heart_->paused(gap);
+            continue;
+        }
+        decide_wanted_ = true;
+        work_.notify();
+        const auto counts = heart_->counts();
+        hosts_gauge_.set(static_cast<double>(counts.hosts_up));
+        tasks_gauge_.set(static_cast<double>(counts.tasks));
+    }
+}
+
+awaitable<> Shell::tidy_loop() {
+    for (;;) {
+        co_await sleep_for(tidy_interval);
+        bool more = refusal_.empty();
+        while (more) {
+            std::function<bool()> work = [this] { return store_.tidy(); };
+            auto turn = co_await store_turn_.acquire();
+            try {
+                more = co_await run_blocking(pool_, std::move(work));
+            } catch (const Failure& failure) {
+                log::failure("the store could not be tidied; tried again later", failure.error());
+                more = false;
+            }
+        }
+    }
+}
+
+}  // namespace methos::master
