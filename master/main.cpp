@@ -1,0 +1,241 @@
+// methos-master: reads its flags, makes its secrets, and wires store, shell, bus and HTTP together.
+#include "core/base/units.hpp"
+#include "core/bus/bus.hpp"
+#include "core/http/server.hpp"
+#include "core/observe/log.hpp"
+#include "core/observe/metrics.hpp"
+#include "core/runtime/program.hpp"
+#include "master/api/api.hpp"
+#include "master/shell/bus_port.hpp"
+#include "master/shell/log_streams.hpp"
+#include "master/shell/secrets.hpp"
+#include "master/shell/shell.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <malloc.h>
+
+#include <algorithm>
+#include <iostream>
+
+#ifndef METHOS_BUILD
+#define METHOS_BUILD "unknown"
+#endif
+
+namespace {
+
+using namespace methos;
+
+struct Flags {
+    std::vector<std::string> http{"127.0.0.1:8080"};
+    std::string bus = "tcp://127.0.0.1:5051";
+    std::string advertise_bus;
+    std::string advertise_http;
+    std::string data_dir = "/var/lib/methos/master";
+    std::string store = "sqlite";
+    std::string auth = "token";
+    std::string tls_cert;
+    std::string tls_key;
+    std::string default_image;
+    std::string executor_grace = "30s";
+    std::string docker_grace = "60s";
+    std::string mass_loss_hold = "30s";
+    std::string policy;
+    std::string log_level = "info";
+};
+
+void declare(CLI::App& app, Flags& flags) {
+    app.description("methos-master: keeps services running on a fleet of Docker hosts");
+    app.set_version_flag("--version", METHOS_BUILD);
+    app.set_config("--config", "", "TOML file with any of these flags")->envname("METHOS_MASTER_CONFIG");
+    const auto option = [&app](const char* name, auto& value, const char* help) {
+        std::string env = std::string("METHOS_MASTER_") + (name + 2);
+        std::transform(env.begin(), env.end(), env.begin(), [](unsigned char c) {
+            return c == '-' ? '_' : static_cast<char>(std::toupper(c));
+        });
+        app.add_option(name, value, help)->envname(env)->capture_default_str();
+    };
+    option("--http", flags.http, "HOST:PORT of the HTTP API; repeatable");
+    option("--bus", flags.bus, "tcp://HOST:PORT where executors connect");
+    option("--advertise-bus", flags.advertise_bus, "tcp://HOST:PORT that the join token says; default: --bus");
+    option("--advertise-http", flags.advertise_http, "URL at which clients reach this master");
+    option("--data-dir", flags.data_dir, "where state, keys and tokens live");
+    option("--store", flags.store, "sqlite");
+    option("--auth", flags.auth, "token, or none (HTTP only; the bus stays encrypted)");
+    option("--tls-cert", flags.tls_cert, "PEM file; with --tls-key the API speaks HTTPS");
+    option("--tls-key", flags.tls_key, "PEM file");
+    option("--default-image", flags.default_image, "image of definitions that have a cmd and no image");
+    option("--executor-grace", flags.executor_grace, "how long a host's instances are kept without its executor");
+    option("--docker-grace", flags.docker_grace, "how long a host's instances are kept without its Docker");
+    option("--mass-loss-hold", flags.mass_loss_hold, "how long replacements wait when most hosts vanish; 0: not");
+    option("--policy", flags.policy, "operator's policy (TOML)");
+    option("--log-level", flags.log_level, "debug, info, warning, error");
+}
+
+template <class T>
+T checked(const char* flag, Result<T> value) {
+    if (!value) {
+        throw Failure(Code::InvalidInput, std::string(flag) + ": " + value.error().message);
+    }
+    return std::move(*value);
+}
+
+/// Contracts that no code keeps yet are refused, not ignored.
+void refuse_unavailable(const Flags& flags) {
+    if (flags.store != "sqlite") {
+        const bool etcd = flags.store.rfind("etcd://", 0) == 0;
+        throw Failure(Code::InvalidInput, etcd ? "--store etcd is not available in this version; use --store sqlite"
+                                               : "--store must be sqlite");
+    }
+    if (!flags.policy.empty()) {
+        throw Failure(Code::InvalidInput, "--policy is not available in this version of methos-master");
+    }
+    if (flags.auth != "token" && flags.auth != "none") {
+        throw Failure(Code::InvalidInput, "--auth must be token or none");
+    }
+    if (flags.tls_cert.empty() != flags.tls_key.empty()) {
+        throw Failure(Code::InvalidInput, "--tls-cert and --tls-key belong together; give both or none");
+    }
+}
+
+heart::Options heart_options(const Flags& flags) {
+    heart::Options options;
+    options.default_image = flags.default_image;
+    options.policy.executor_grace = checked("--executor-grace", parse_duration(flags.executor_grace));
+    options.policy.docker_grace = checked("--docker-grace", parse_duration(flags.docker_grace));
+    options.policy.mass_loss_hold = checked("--mass-loss-hold", parse_duration(flags.mass_loss_hold));
+    return options;
+}
+
+std::string bus_host(const std::string& flag, const std::string& address) {
+    if (address.rfind("tcp://", 0) != 0) {
+        throw Failure(Code::InvalidInput, flag + ": '" + address + "' must look like tcp://HOST:PORT");
+    }
+    return checked(flag.c_str(), parse_host_port(address.substr(6))).host;
+}
+
+/// What the join token says: the flag, or where the bus is really bound.
+std::string advertised_bus(const Flags& flags, const std::string& bound) {
+    if (!flags.advertise_bus.empty()) {
+        (void)bus_host("--advertise-bus", flags.advertise_bus);
+        return flags.advertise_bus;
+    }
+    const auto host = bus_host("--bus", flags.bus);
+    if (host == "0.0.0.0" || host == "::" || host == "*") {
+        log::warning("the bus listens on all addresses: say with --advertise-bus which one executors shall use");
+    }
+    return bound;
+}
+
+void write_tokens(const Flags& flags, const bus::JoinToken& token) {
+    const auto text = bus::format_join_token(token);
+    try {
+        master::write_join_token(flags.data_dir, text);
+    } catch (const Failure& failure) {
+        if (failure.code() != Code::ResourceExhausted) {
+            throw;
+        }
+        log::failure("join.token could not be written", failure.error());
+    }
+    std::cout << "To join a host:\n  methos-executor --join @" << flags.data_dir
+              << "/join.token        (on this machine)\n  methos-executor --join " << text << "\n"
+              << std::flush;
+}
+
+awaitable<> serve(Program& program, Flags flags) {
+    const auto options = heart_options(flags);
+    (void)bus_host("--bus", flags.bus);
+    master::make_data_dir(flags.data_dir);
+    const auto secrets = master::load_cluster_secrets(flags.data_dir);
+    const auto admin_token = master::load_admin_token(flags.data_dir);
+    std::function<std::unique_ptr<state::Store>()> open_store = [&flags] {
+        return state::open_sqlite_store(flags.data_dir);
+    };
+    const auto store = co_await run_blocking(program.pool(), std::move(open_store));
+
+    const SystemClock clock;
+    Metrics metrics;
+    master::Shell shell(program.executor(), program.pool(), clock, *store, options, metrics);
+    co_await shell.start();
+
+    master::LogStreams streams;
+    master::BusPort::Options bus_options;
+    bus_options.bind = flags.bus;
+    bus_options.keys = secrets.keys;
+    bus_options.join_secret = secrets.join_secret;
+    bus_options.build = METHOS_BUILD;
+    master::BusPort bus_port(program.executor(), shell, streams, bus_options, metrics);
+
+    const auto& first = flags.http.front();
+    const auto http_address = flags.advertise_http.empty() ? first : flags.advertise_http;
+    master::ApiContext context{program.executor(), shell, streams, metrics, METHOS_BUILD, http_address};
+    http::ServerOptions server_options;
+    server_options.tls_certificate_file = flags.tls_cert;
+    server_options.tls_key_file = flags.tls_key;
+    const bool open = flags.auth == "none";
+    http::Server server(program.executor(), master::make_router(context),
+                        master::make_authenticator(open ? std::string() : admin_token), master::make_error_renderer(),
+                        server_options);
+    auto requests = metrics.counter("methos_master_http_requests_total", "HTTP requests answered");
+    auto seconds = metrics.histogram("methos_master_http_seconds", "How long HTTP answers took");
+    server.on_access([requests, seconds](const http::AccessRecord& record) {
+        requests.increment();
+        seconds.observe(std::chrono::duration<double>(record.took).count());
+        log::debug("http", {{"method", record.method}, {"target", record.target}, {"status", record.status},
+                            {"request", record.request_id}});
+    });
+
+    bus::JoinToken token;
+    token.addresses.push_back(advertised_bus(flags, bus_port.address()));
+    token.server_key = secrets.keys.public_key;
+    token.secret = secrets.join_secret;
+    write_tokens(flags, token);
+    for (const auto& address : flags.http) {
+        const auto bound = server.listen(address);
+        log::info("the API listens", {{"address", bound}, {"auth", flags.auth}});
+    }
+    log::info("the bus listens", {{"address", bus_port.address()},
+                                  {"epoch", shell.heart().cluster().epoch()},
+                                  {"cluster", shell.heart().cluster().id()}});
+
+    TaskGroup tasks(program.executor(), [&program](const std::string& child, const Error& error) {
+        log::failure(child + " failed; the master stops", error);
+        program.request_stop();
+    });
+    tasks.spawn("the commit loop", shell.run());
+    co_await program.stop_requested().wait();
+    log::info("stopping");
+    co_await server.stop(std::chrono::seconds(3));
+    bus_port.close();
+    shell.stop();
+    co_await tasks.join();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    ::mallopt(M_ARENA_MAX, 2);  // one loop thread, few others: more arenas only cost memory
+    Flags flags;
+    CLI::App app;
+    declare(app, flags);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        const int code = app.exit(error);
+        return code == 0 ? 0 : 2;
+    }
+    try {
+        const auto level = log::set_level(flags.log_level);
+        if (!level) {
+            throw Failure(Code::InvalidInput, "--log-level: " + level.error().message);
+        }
+        refuse_unavailable(flags);
+        Program program;
+        program.on_hangup([] { log::info("SIGHUP: nothing to reload in this version"); });
+        return program.run(serve(program, flags));
+    } catch (const std::exception&) {
+        const auto error = error_of_current_exception();
+        std::cerr << "error: " << error.to_string() << "\n";
+        return traits_of(error.code).exit_code;
+    }
+}
