@@ -6,6 +6,7 @@
 #include "core/model/task.hpp"
 #include "master/state/store.hpp"
 
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -13,10 +14,6 @@
 namespace methos::cluster {
 
 struct SendWelcome {};
-
-struct SendRefused {
-    std::string message;
-};
 
 struct SendLaunch {
     std::shared_ptr<const TaskSpec> spec;  ///< null when the session has it already
@@ -38,7 +35,7 @@ struct SendAck {
 /// One message for one session; the shell joins those of one commit into lists.
 struct Message {
     SessionNumber session;
-    std::variant<SendWelcome, SendRefused, SendLaunch, SendKill, SendAck> body;
+    std::variant<SendWelcome, SendLaunch, SendKill, SendAck> body;
 };
 
 /// A line for the operator's log.

@@ -230,8 +230,8 @@ AppCounts Services::counts(const App& app) const {
             break;
         case TaskState::Running:
             ++counts.running;
-            counts.healthy += task->healthy == true ? 1 : 0;
-            counts.unhealthy += task->healthy == false ? 1 : 0;
+            counts.healthy += task->healthy == true ? 1U : 0U;
+            counts.unhealthy += task->healthy == false ? 1U : 0U;
             break;
         default:
             break;

@@ -47,7 +47,7 @@ Services::Census Services::census(const App& app, Now now) const {
         const auto* task = cluster_.find_task(number);
         if (task->active()) {
             (task->spec == app.spec ? census.current : census.old).push_back(task);
-            census.running += task->running() ? 1 : 0;
+            census.running += task->running() ? 1U : 0U;
         } else if (task->unreachable && still_counts(app, *task, now)) {
             ++census.held;
         }

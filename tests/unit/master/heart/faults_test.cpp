@@ -1,0 +1,257 @@
+// What becomes of instances when hosts, executors, Docker and the master fail: DESIGN.md section 8's table of
+// faults, row by row, on the pure heart.
+#include "tests/support/catch.hpp"
+#include "tests/support/heart_lab.hpp"
+
+using namespace methos;
+using namespace std::chrono_literals;
+using methos::test::HeartLab;
+
+namespace {
+
+/// Three hosts, six instances of /demo running, two on each.
+void six_running(HeartLab& lab) {
+    for (const auto* name : {"a", "b", "c"}) {
+        lab.join(name);
+    }
+    REQUIRE(lab.put(HeartLab::app("/demo", 6)));
+    lab.run_all();
+    REQUIRE(lab.count(TaskState::Running) == 6);
+    (void)lab.take_sent<cluster::SendLaunch>();
+}
+
+std::vector<TaskStatus> statuses_of(HeartLab& lab, const std::string& host) {
+    std::vector<TaskStatus> list;
+    for (const auto& [number, task] : lab.cluster().tasks()) {
+        if (lab.cluster().find_host(task.host)->info.hostname == host) {
+            // As an executor that was restarted knows them: by name only.
+            auto status = HeartLab::status(task, TaskState::Running);
+            status.number = TaskNumber();
+            list.push_back(status);
+        }
+    }
+    return list;
+}
+
+}  // namespace
+
+SCENARIO("a host that falls silent is replaced, and when it returns nothing runs twice") {
+    HeartLab lab;
+    six_running(lab);
+    WHEN("its link is cut") {
+        lab.cut("c");
+        lab.live(1500ms);
+        THEN("nothing happens before four beats have passed") { REQUIRE(lab.count(TaskState::Running) == 6); }
+        lab.live(1500ms);
+        THEN("its instances come up elsewhere") {
+            REQUIRE(lab.count(TaskState::Unreachable) == 2);
+            REQUIRE(lab.take_sent<cluster::SendLaunch>().size() == 2);
+            lab.run_all();
+            REQUIRE(lab.count(TaskState::Running) == 6);
+            REQUIRE(lab.spread(TaskState::Running)["c"] == 0);
+
+            AND_WHEN("it returns with what it had") {
+                lab.join("c", statuses_of(lab, "c"));
+                THEN("the older copies stay and the replacements are killed") {
+                    REQUIRE(lab.count(TaskState::Unreachable) == 0);
+                    REQUIRE(lab.take_sent<cluster::SendKill>().size() == 2);
+                    lab.end_all_killed();
+                    REQUIRE(lab.spread(TaskState::Running)["c"] == 2);
+                    REQUIRE(lab.count(TaskState::Running) == 6);
+                    REQUIRE(lab.take_sent<cluster::SendLaunch>().empty());
+                }
+            }
+            AND_WHEN("it returns empty, as after a reboot") {
+                lab.join("c");
+                THEN("what it had is gone, and nothing else changes") {
+                    REQUIRE(lab.count(TaskState::Unreachable) == 0);
+                    REQUIRE(lab.take_sent<cluster::SendKill>().empty());
+                    REQUIRE(lab.count(TaskState::Running) == 6);
+                }
+            }
+            AND_WHEN("the master is killed before it returns") {
+                lab.kill_and_restart();
+                for (const auto* name : {"a", "b"}) {
+                    lab.join(name, statuses_of(lab, name));
+                }
+                THEN("it is still known as lost, and its return is settled the same way") {
+                    REQUIRE(lab.count(TaskState::Unreachable) == 2);
+                    lab.join("c", statuses_of(lab, "c"));
+                    lab.end_all_killed();
+                    REQUIRE(lab.count(TaskState::Running) == 6);
+                    REQUIRE(lab.spread(TaskState::Running)["c"] == 2);
+                }
+            }
+        }
+    }
+}
+
+SCENARIO("an executor that dies leaves its instances running for its grace") {
+    HeartLab lab;
+    six_running(lab);
+    lab.close("b");
+    REQUIRE(lab.cluster().hosts().at(lab.tasks_in(TaskState::Running)[0].host).number.value != 0);
+    WHEN("it comes back within the grace") {
+        lab.live(20s);
+        lab.join("b", statuses_of(lab, "b"));
+        lab.live(60s);
+        THEN("nothing was launched or killed") {
+            REQUIRE(lab.count(TaskState::Running) == 6);
+            REQUIRE(lab.take_sent<cluster::SendLaunch>().empty());
+            REQUIRE(lab.cluster().tasks().size() == 6);
+        }
+    }
+    WHEN("it does not") {
+        lab.live(31s);
+        THEN("they are replaced") {
+            REQUIRE(lab.count(TaskState::Unreachable) == 2);
+            lab.run_all();
+            REQUIRE(lab.spread(TaskState::Running)["a"] + lab.spread(TaskState::Running)["c"] == 6);
+        }
+    }
+    WHEN("it had announced a longer stop") {
+        lab.join("b", statuses_of(lab, "b"));
+        const auto session = lab.session("b");
+        lab.step([&](heart::Heart& heart, cluster::Step& step) { heart.cluster().goodbye(session, 120s, step); });
+        lab.cut("b");
+        lab.live(100s);
+        THEN("that one counts") { REQUIRE(lab.count(TaskState::Running) == 6); }
+        lab.live(30s);
+        THEN("and ends") { REQUIRE(lab.count(TaskState::Unreachable) == 2); }
+    }
+}
+
+SCENARIO("Docker's absence is borne for its own grace") {
+    HeartLab lab;
+    six_running(lab);
+    auto info = HeartLab::host_info("a");
+    info.docker_up = false;
+    const auto session = lab.session("a");
+    lab.step([&](heart::Heart& heart, cluster::Step& step) { heart.cluster().host_changed(session, info, step); });
+    THEN("nothing is placed there meanwhile") {
+        REQUIRE(lab.put(HeartLab::app("/other", 2)));
+        REQUIRE(lab.spread(TaskState::Staging)["a"] == 0);
+    }
+    THEN("after a minute its instances are replaced") {
+        lab.live(59s);
+        REQUIRE(lab.count(TaskState::Unreachable) == 0);
+        lab.live(2s);
+        REQUIRE(lab.count(TaskState::Unreachable) == 2);
+    }
+    THEN("when it is back in time all stay") {
+        lab.live(30s);
+        info.docker_up = true;
+        const auto has = statuses_of(lab, "a");
+        lab.step([&](heart::Heart& heart, cluster::Step& step) { heart.cluster().host_changed(session, info, step); });
+        lab.step([&](heart::Heart& heart, cluster::Step& step) {
+            heart.cluster().inventory(session, has, true, step);
+        });
+        lab.live(60s);
+        REQUIRE(lab.count(TaskState::Running) == 6);
+    }
+}
+
+SCENARIO("a master that is killed forgets nothing and does nothing twice") {
+    HeartLab lab;
+    six_running(lab);
+    lab.kill_and_restart();
+    THEN("its hosts have thirty seconds to come back, and nothing is launched meanwhile") {
+        lab.live(29s);
+        REQUIRE(lab.count(TaskState::Running) == 6);
+        REQUIRE(lab.take_sent<cluster::SendLaunch>().empty());
+        for (const auto* name : {"a", "b", "c"}) {
+            lab.join(name, statuses_of(lab, name));
+        }
+        lab.live(60s);
+        REQUIRE(lab.count(TaskState::Running) == 6);
+        REQUIRE(lab.take_sent<cluster::SendLaunch>().empty());
+        REQUIRE(lab.take_sent<cluster::SendKill>().empty());
+    }
+    THEN("names are never used again") {
+        std::set<std::string> names;
+        for (const auto& [number, task] : lab.cluster().tasks()) {
+            names.insert(task.name.value);
+        }
+        for (const auto* name : {"a", "b", "c"}) {
+            lab.join(name, statuses_of(lab, name));
+        }
+        REQUIRE(lab.put(HeartLab::app("/demo", 20)));
+        REQUIRE(lab.cluster().tasks().size() == 20);
+        for (const auto& [number, task] : lab.cluster().tasks()) {
+            names.insert(task.name.value);
+        }
+        REQUIRE(names.size() == 20);
+    }
+    THEN("an epoch is never used again") {
+        const auto epoch = lab.cluster().epoch();
+        lab.kill_and_restart();
+        REQUIRE(lab.cluster().epoch() == epoch + 1);
+    }
+}
+
+SCENARIO("a launch that got lost is found when the host's list comes") {
+    HeartLab lab;
+    lab.join("a");
+    REQUIRE(lab.put(HeartLab::app("/demo", 1)));
+    const auto lost = lab.tasks_in(TaskState::Staging).at(0).name;
+    lab.join("a");  // a new session whose list does not have it
+    lab.live(3s);   // past the backoff of a failed launch
+    REQUIRE(lab.cluster().find_task(lost) == nullptr);
+    REQUIRE(lab.count(TaskState::Staging) == 1);
+}
+
+SCENARIO("a host's list names a task that nobody knows") {
+    HeartLab lab;
+    TaskStatus stranger;
+    stranger.name = TaskName("old.instance-1._app.1");
+    stranger.state = TaskState::Running;
+    stranger.stamp = 7;
+    lab.join("a", {stranger});
+    const auto kills = lab.take_sent<cluster::SendKill>();
+    REQUIRE(kills.size() == 1);
+    REQUIRE(kills[0].name.value == stranger.name.value);
+}
+
+SCENARIO("most hosts vanishing at once is taken for the master's own fault") {
+    HeartLab lab;
+    for (const auto* name : {"a", "b", "c", "d", "e"}) {
+        lab.join(name);
+    }
+    REQUIRE(lab.put(HeartLab::app("/demo", 10)));
+    lab.run_all();
+    (void)lab.take_sent<cluster::SendLaunch>();
+    for (const auto* name : {"a", "b", "c"}) {
+        lab.cut(name);
+    }
+    lab.live(10s);
+    REQUIRE(lab.count(TaskState::Unreachable) == 6);
+    REQUIRE(lab.take_sent<cluster::SendLaunch>().empty());
+    lab.live(30s);
+    THEN("replacements come after the hold") { REQUIRE(lab.take_sent<cluster::SendLaunch>().size() == 6); }
+}
+
+SCENARIO("the master's own pause is not held against the hosts") {
+    HeartLab lab;
+    six_running(lab);
+    lab.advance(60s);
+    lab.heart().paused(60s);
+    lab.decide();
+    REQUIRE(lab.count(TaskState::Running) == 6);
+}
+
+SCENARIO("a status that arrives twice, or after the end, is acknowledged and changes nothing") {
+    HeartLab lab;
+    lab.join("a");
+    REQUIRE(lab.put(HeartLab::app("/demo", 1)));
+    const auto task = lab.tasks_in(TaskState::Staging).at(0);
+    lab.report(task, TaskState::Running);
+    (void)lab.take_sent<cluster::SendAck>();
+    lab.report(task, TaskState::Running);
+    REQUIRE(lab.take_sent<cluster::SendAck>().size() == 1);
+    lab.report(task, TaskState::Failed);
+    REQUIRE(lab.cluster().find_task(task.number) == nullptr);
+    lab.report("a", HeartLab::status(task, TaskState::Failed, 9));
+    const auto acks = lab.take_sent<cluster::SendAck>();
+    REQUIRE(acks.size() == 2);
+    REQUIRE(acks[1].stamp == 9);
+}
