@@ -110,7 +110,7 @@ std::optional<cluster::Acceptance> Services::offered(const cluster::Offer& /*off
     }
     cluster::Acceptance acceptance;
     acceptance.name = instance_name(app.definition.id, cluster::uuid_of(cluster_.id(), number.value));
-    acceptance.env = instance_env(app.definition, spec->version, acceptance.name, host.info.hostname, *ports);
+    acceptance.env = instance_env(app.definition, acceptance.name, host.info.hostname, *ports);
     acceptance.spec = std::move(spec);
     acceptance.host_ports = std::move(*ports);
     acceptance.request = app.request;

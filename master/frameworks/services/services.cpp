@@ -45,6 +45,13 @@ WallTime version_instant(Now now, const std::string& before) {
     return now.wall;
 }
 
+/// Whether going from one to the other restarts nothing. By their stored texts: defaults written out or left
+/// out make no difference.
+bool same_but_for_instances(AppDefinition a, const AppDefinition& b) {
+    a.instances = b.instances;
+    return stored_text(a) == stored_text(b);
+}
+
 }  // namespace
 
 TaskName instance_name(const AppId& app, const std::string& uuid) {
@@ -167,8 +174,7 @@ ApiResult<Changed> Services::put(AppDefinition definition, Existing existing, co
     }
     const auto instant = version_instant(step.now, exists ? found->second.version : "");
     const auto version = format_wall_time(instant);
-    const bool keeps_spec = exists && (found->second.definition == definition ||
-                                       differ_only_in_instances(found->second.definition, definition));
+    const bool keeps_spec = exists && same_but_for_instances(found->second.definition, definition);
     std::optional<TaskSpec> spec;
     if (!keeps_spec) {
         auto made = make_task_spec(definition, version, default_image_);

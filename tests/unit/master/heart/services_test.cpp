@@ -72,11 +72,11 @@ SCENARIO("scaling starts and ends only what it must") {
         first.insert(task.name.value);
     }
     REQUIRE(lab.services().find(AppId("/demo"))->deployment.empty());
-    lab.advance(10s);
+    lab.live(10s);
     REQUIRE(lab.put(HeartLab::app("/demo", 5)));
     lab.run_all();
     REQUIRE(lab.count(TaskState::Running) == 5);
-    lab.advance(10s);
+    lab.live(10s);
     REQUIRE(lab.put(HeartLab::app("/demo", 3)));
     REQUIRE(lab.count(TaskState::Killing) == 2);
     lab.end_all_killed();
