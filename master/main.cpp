@@ -124,7 +124,8 @@ std::string advertised_bus(const Flags& flags, const std::string& bound) {
     if (host == "0.0.0.0" || host == "::" || host == "*") {
         log::warning("the bus listens on all addresses: say with --advertise-bus which one executors shall use");
     }
-    return bound;
+    // As it was written, with the real port when the flag left it open.
+    return "tcp://" + format_host_port({host, checked("--bus", parse_host_port(bound.substr(6))).port});
 }
 
 void write_tokens(const Flags& flags, const bus::JoinToken& token) {
