@@ -4,7 +4,7 @@
 
 #include "executor/docker/values.hpp"
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json.hpp> // lint: includes because only this folder's .cpp files include it
 
 #include <string>
 #include <vector>

@@ -5,7 +5,7 @@
 
 #include "master/frameworks/services/definition/api_error.hpp"
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json.hpp> // lint: includes because only this folder's .cpp files include it
 
 #include <cstdint>
 #include <functional>
