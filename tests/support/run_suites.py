@@ -25,6 +25,7 @@ MUST_RUN_IN_CI = set(SERIAL_SUITES)
 MEMORY_PER_JOB_KB = 1_500_000  # a translation unit with Beast and JSON at -O2
 TIDY_FILES_MAX = 6
 TIDY_SECONDS_MAX = 480
+HEADERS_MAX = 20
 
 
 def compile_jobs():
@@ -240,20 +241,32 @@ def clang_format(total):
     total.result("clang-format", ok)
 
 
-def changed_sources():
-    """Sources that differ from the branch this one left, or from the commit before when it left none."""
+def changed_sources(pattern):
+    """Files that differ from the branch this one left, or from the commit before when it left none."""
     for base in (os.environ.get("METHOS_TIDY_BASE"), "origin/main", "HEAD~1"):
         if not base:
             continue
-        found = subprocess.run(["git", "diff", "--name-only", "--diff-filter=AM", f"{base}...HEAD", "--", "*.cpp"],
+        found = subprocess.run(["git", "diff", "--name-only", "--diff-filter=AM", f"{base}...HEAD", "--", pattern],
                                cwd=ROOT, check=False, capture_output=True, text=True)
         if found.returncode == 0 and found.stdout.strip():
             return found.stdout.split()
     return []
 
 
+def headers_alone(total, build):
+    """A changed header compiles without what its users happen to include before it."""
+    changed = changed_sources("*.hpp")
+    say(f"{min(len(changed), HEADERS_MAX)} of {len(changed)} changed headers alone")
+    started = time.monotonic()
+    for name in changed[:HEADERS_MAX]:
+        total.result(f"header {name} alone", run([
+            "clang++-14", "-std=c++20", "-fsyntax-only", "-Wno-pragma-once-outside-header", "-x", "c++", "-I", ".",
+            "-I", build.folder, "-DBOOST_ASIO_SEPARATE_COMPILATION", "-DBOOST_BEAST_SEPARATE_COMPILATION", name]))
+    total.stage("headers alone", started)
+
+
 def clang_tidy(total, build):
-    changed = [name for name in changed_sources() if not name.startswith("tests/")]
+    changed = [name for name in changed_sources("*.cpp") if not name.startswith("tests/")]
     chosen = changed[:TIDY_FILES_MAX]
     say(f"clang-tidy on {len(chosen)} of {len(changed)} changed files")
     if not chosen:
@@ -280,7 +293,9 @@ def main():
         gcc_and_all_suites(total)
         if "--all" in sys.argv[1:]:
             clang_format(total)
-            clang_tidy(total, clang(total))
+            second = clang(total)
+            headers_alone(total, second)
+            clang_tidy(total, second)
             sanitizers(total)
     except FileNotFoundError as missing:
         total.result(f"a program is missing: {missing.filename}; run scripts/install-deps --test", False)
