@@ -1,0 +1,69 @@
+// The files of the cache: content by digest under DIR/blobs/sha256/ab/<hex>, shared by all names,
+// and files under construction under DIR/tmp. Owns the index, which it rebuilds from the files at
+// start. Loop thread only; what syncs to disk runs on the pool. Who refers to content is
+// repositories.hpp's matter.
+#pragma once
+
+#include "core/runtime/async.hpp"
+#include "registry-proxy/cache/files.hpp"
+#include "registry-proxy/cache/index.hpp"
+
+#include <functional>
+
+namespace methos::proxy {
+
+/// Content opened for reading. While the descriptor is open, wherever it goes, its shared lock
+/// keeps the eviction away.
+struct OpenContent {
+    Descriptor descriptor;
+    std::uint64_t bytes = 0;
+};
+
+class ContentStore {
+  public:
+    /// Creates the folders, removes what a crash left under construction, and indexes the rest by
+    /// last use. Throws Failure with a sentence for the operator.
+    ContentStore(std::filesystem::path folder, std::uint64_t capacity_bytes, asio::thread_pool& pool);
+
+    /// Opens content and counts as a use. Nothing when it is not there; a file that vanished or
+    /// changed its size under us is forgotten, and then it is not there.
+    [[nodiscard]] std::optional<OpenContent> open(const Digest& digest);
+
+    /// The content itself, when it is there and at most `max` bytes.
+    [[nodiscard]] std::optional<std::string> read(const Digest& digest, std::size_t max);
+
+    [[nodiscard]] std::optional<std::uint64_t> find_size(const Digest& digest) const;
+
+    /// A new file under construction. Throws Failure (ResourceExhausted when the disk is full).
+    [[nodiscard]] TempFile new_file();
+
+    /// Makes a finished, verified file durable under its digest.
+    [[nodiscard]] awaitable<> commit(TempFile file, Digest digest, std::uint64_t bytes);
+
+    /// Stores a small document under its digest, durably.
+    [[nodiscard]] awaitable<> put(std::string bytes, Digest digest);
+
+    /// Evicts until `bytes` more fit into the capacity; false when they cannot.
+    bool make_room(std::uint64_t bytes);
+
+    /// Evicts at least `bytes` because the disk itself is full; false when nothing could go.
+    bool free_disk(std::uint64_t bytes);
+
+    [[nodiscard]] CacheIndex& index() noexcept { return index_; }
+
+    /// Called for each eviction.
+    void on_evicted(std::function<void(const Digest&)> hook) { on_evicted_ = std::move(hook); }
+
+  private:
+    [[nodiscard]] std::filesystem::path place_of(const Digest& digest) const;
+    void scan();
+    [[nodiscard]] bool evict(const Digest& digest);
+    std::uint64_t evict_bytes(std::uint64_t bytes);
+
+    std::filesystem::path folder_;
+    asio::thread_pool& pool_;
+    CacheIndex index_;
+    std::function<void(const Digest&)> on_evicted_;
+};
+
+} // namespace methos::proxy

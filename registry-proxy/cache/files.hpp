@@ -1,0 +1,77 @@
+// The few file operations the cache is made of: owned descriptors, whole reads, and writes that
+// are either there completely or not at all. Blocking; durable steps are run on the pool by the
+// callers.
+#pragma once
+
+#include "core/base/error.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace methos::proxy {
+
+class Descriptor {
+  public:
+    Descriptor() = default;
+
+    explicit Descriptor(int number) : number_(number) {}
+
+    Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+
+    Descriptor& operator=(Descriptor&& other) noexcept;
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    ~Descriptor();
+
+    [[nodiscard]] int get() const noexcept { return number_; }
+
+    [[nodiscard]] int release() noexcept { return std::exchange(number_, -1); }
+
+    explicit operator bool() const noexcept { return number_ >= 0; }
+
+  private:
+    int number_ = -1;
+};
+
+/// A file under construction; removed unless it is renamed to its place.
+class TempFile {
+  public:
+    /// Throws Failure (ResourceExhausted when the disk is full).
+    explicit TempFile(std::filesystem::path path);
+    TempFile(TempFile&& other) noexcept;
+    TempFile& operator=(TempFile&&) = delete;
+    TempFile(const TempFile&) = delete;
+    TempFile& operator=(const TempFile&) = delete;
+    ~TempFile();
+
+    [[nodiscard]] int descriptor() const noexcept { return descriptor_.get(); }
+
+    /// Writes at `offset`; doing it again after a failure is harmless. Throws Failure
+    /// (ResourceExhausted when the disk is full).
+    void write_at(std::uint64_t offset, std::string_view bytes);
+
+    /// Makes it durable and gives it its name. Throws Failure.
+    void commit(const std::filesystem::path& place);
+    /// Gives it its name; after a power loss it may be gone. Throws Failure.
+    void rename_to(const std::filesystem::path& place);
+
+  private:
+    std::filesystem::path path_;
+    Descriptor descriptor_;
+};
+
+/// Up to `length` bytes at `offset`; short at the end of the file. Throws Failure.
+[[nodiscard]] std::string read_at(int descriptor, std::uint64_t offset, std::size_t length);
+
+/// The whole file, or nothing when there is none. Throws Failure for other errors or above `max`.
+[[nodiscard]] std::optional<std::string> read_file(const std::filesystem::path& path,
+                                                   std::size_t max);
+
+/// Replaces a small file at once; durable when `durable`. Throws Failure.
+void write_file(const std::filesystem::path& path, std::string_view bytes, bool durable);
+
+} // namespace methos::proxy

@@ -1,0 +1,195 @@
+#include "registry-proxy/cache/repositories.hpp"
+
+#include "core/observe/log.hpp"
+#include "registry-proxy/cache/files.hpp"
+#include "registry-proxy/upstream/names.hpp"
+
+namespace methos::proxy {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t fact_bytes_max = 1024;
+
+std::string without_line_end(std::string text) {
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) {
+        text.pop_back();
+    }
+    return text;
+}
+
+} // namespace
+
+Repositories::Repositories(fs::path folder) : folder_(std::move(folder)) {
+    try {
+        fs::create_directories(folder_);
+        load();
+    } catch (const fs::filesystem_error& error) {
+        throw Failure(Code::Internal,
+                      "cannot use the cache folder " + folder_.string() + ": " + error.what());
+    }
+}
+
+void Repositories::load() {
+    for (const auto& entry : fs::recursive_directory_iterator(folder_)) {
+        if (entry.is_regular_file()) {
+            load_fact(entry.path());
+        }
+    }
+}
+
+void Repositories::load_fact(const fs::path& file) {
+    const auto kind = file.parent_path().filename().string();
+    const auto where = file.parent_path().parent_path().lexically_relative(folder_);
+    const auto leaf = file.filename().string();
+    if (leaf.front() == '.' || where.empty() || where.begin() == where.end()) {
+        std::error_code ignored; // half-written by a crash; the next start tries again
+        fs::remove(file, ignored);
+        return;
+    }
+    RepositoryName repository;
+    repository.host = host_of_component(where.begin()->string());
+    for (auto part = std::next(where.begin()); part != where.end(); ++part) {
+        repository.name += (repository.name.empty() ? "" : "/") + part->string();
+    }
+    const auto content = without_line_end(read_file(file, fact_bytes_max).value_or(""));
+    if (kind == "_manifests") {
+        const auto digest = Digest::from_hex(leaf);
+        if (digest && !content.empty()) {
+            repositories_[repository].manifests.insert_or_assign(*digest, content);
+            return;
+        }
+    } else if (kind == "_tags") {
+        const auto digest = Digest::parse(content);
+        if (digest) {
+            repositories_[repository].tags.insert_or_assign(leaf, Tag{*digest, MonoTime::min(), {}});
+            return;
+        }
+    }
+    log::warning("ignoring a file of the cache that says nothing readable", {{"file", file.string()}});
+}
+
+fs::path Repositories::folder_of(const RepositoryName& repository) const {
+    return folder_ / component_of_host(repository.host) / repository.name;
+}
+
+const Repositories::Repository* Repositories::find(const RepositoryName& repository) const {
+    const auto found = repositories_.find(repository);
+    return found == repositories_.end() ? nullptr : &found->second;
+}
+
+std::optional<std::string> Repositories::find_media_type(const RepositoryName& repository,
+                                                         const Digest& digest) const {
+    const auto* known = find(repository);
+    if (known == nullptr) {
+        return std::nullopt;
+    }
+    const auto found = known->manifests.find(digest);
+    if (found == known->manifests.end()) {
+        return std::nullopt;
+    }
+    return found->second;
+}
+
+std::optional<Tag> Repositories::find_tag(const RepositoryName& repository,
+                                          const std::string& tag) const {
+    const auto* known = find(repository);
+    if (known == nullptr) {
+        return std::nullopt;
+    }
+    const auto found = known->tags.find(tag);
+    if (found == known->tags.end()) {
+        return std::nullopt;
+    }
+    return found->second;
+}
+
+std::vector<std::string> Repositories::list_tags(const RepositoryName& repository) const {
+    std::vector<std::string> tags;
+    if (const auto* known = find(repository)) {
+        for (const auto& [tag, value] : known->tags) {
+            tags.push_back(tag);
+        }
+    }
+    return tags;
+}
+
+std::vector<Digest> Repositories::list_manifests(const RepositoryName& repository) const {
+    std::vector<Digest> manifests;
+    if (const auto* known = find(repository)) {
+        for (const auto& [digest, media_type] : known->manifests) {
+            manifests.push_back(digest);
+        }
+    }
+    return manifests;
+}
+
+bool Repositories::contains(const RepositoryName& repository) const {
+    const auto* known = find(repository);
+    return known != nullptr && !known->manifests.empty();
+}
+
+std::vector<std::string> Repositories::list_names(const std::string& host) const {
+    std::vector<std::string> names;
+    for (auto it = repositories_.lower_bound(RepositoryName{host, {}});
+         it != repositories_.end() && it->first.host == host;
+         ++it) {
+        if (!it->second.manifests.empty()) {
+            names.push_back(it->first.name);
+        }
+    }
+    return names;
+}
+
+void Repositories::put_manifest(const RepositoryName& repository,
+                                const Digest& digest,
+                                const std::string& media_type,
+                                Durability durability) {
+    if (find_media_type(repository, digest) == media_type) {
+        return;
+    }
+    write_file(folder_of(repository) / "_manifests" / digest.hex(),
+               media_type + "\n",
+               durability == Durability::Hosted);
+    repositories_[repository].manifests.insert_or_assign(digest, media_type);
+}
+
+void Repositories::put_tag(const RepositoryName& repository,
+                           const std::string& tag,
+                           const Tag& value,
+                           Durability durability) {
+    const auto before = find_tag(repository, tag);
+    if (!before || before->digest != value.digest) {
+        write_file(folder_of(repository) / "_tags" / tag,
+                   value.digest.to_string() + "\n",
+                   durability == Durability::Hosted);
+    }
+    repositories_[repository].tags.insert_or_assign(tag, value);
+}
+
+bool Repositories::remove_tag(const RepositoryName& repository, const std::string& tag) {
+    const auto found = repositories_.find(repository);
+    if (found == repositories_.end() || found->second.tags.erase(tag) == 0) {
+        return false;
+    }
+    fs::remove(folder_of(repository) / "_tags" / tag);
+    return true;
+}
+
+bool Repositories::remove_manifest(const RepositoryName& repository, const Digest& digest) {
+    const auto found = repositories_.find(repository);
+    if (found == repositories_.end() || !found->second.manifests.contains(digest)) {
+        return false;
+    }
+    for (const auto& tag : list_tags(repository)) {
+        if (found->second.tags.at(tag).digest == digest) {
+            remove_tag(repository, tag);
+        }
+    }
+    fs::remove(folder_of(repository) / "_manifests" / digest.hex());
+    found->second.manifests.erase(digest);
+    return true;
+}
+
+} // namespace methos::proxy

@@ -1,0 +1,371 @@
+#include "registry-proxy/upstream/blob_fills.hpp"
+
+#include "core/base/backoff.hpp"
+#include "core/observe/log.hpp"
+#include "registry-proxy/api/errors.hpp"
+
+#include <sys/file.h>
+#include <unistd.h>
+
+namespace methos::proxy {
+
+namespace {
+
+/// Attempts without a single new byte after which a cut transfer is given up.
+constexpr int fruitless_attempts_max = 4;
+/// What is evicted at least when the disk itself is full, so that it is not full again at once.
+constexpr std::uint64_t disk_relief_bytes = 64ULL * 1024 * 1024;
+
+bool is_worth_resuming(const Failure& failure) {
+    return failure.code() == Code::Unavailable || failure.code() == Code::Timeout ||
+           failure.code() == Code::Protocol;
+}
+
+} // namespace
+
+awaitable<> BlobFill::wait_until_answerable() {
+    const auto answerable = [this] {
+        return state.ended() || (state.phase() == FillState::Phase::Receiving && !state.is_small());
+    };
+    while (!answerable()) {
+        co_await changed.wait_beyond(changed.version());
+    }
+    if (failure) {
+        std::rethrow_exception(failure);
+    }
+}
+
+/// The room that a fill holds in the cache while it runs.
+class BlobFills::Room {
+  public:
+    explicit Room(ContentStore& store) : store_(store) {}
+
+    Room(const Room&) = delete;
+    Room& operator=(const Room&) = delete;
+
+    ~Room() { store_.index().release(held_); }
+
+    /// Makes room for a blob of that size. A blob that does not fit is still streamed, not kept.
+    void hold(std::uint64_t bytes) {
+        if (held_ == 0 && bytes > 0) {
+            fits_ = store_.make_room(bytes);
+            held_ = bytes;
+            store_.index().reserve(held_);
+        }
+    }
+
+    /// Whether the blob may be kept.
+    [[nodiscard]] bool settle(std::uint64_t bytes) {
+        hold(bytes);
+        return fits_;
+    }
+
+    void release() {
+        store_.index().release(held_);
+        held_ = 0;
+    }
+
+  private:
+    ContentStore& store_;
+    std::uint64_t held_ = 0;
+    bool fits_ = true;
+};
+
+BlobFills::BlobFills(std::shared_ptr<UpstreamClient> client, ContentStore& store, TaskGroup& group)
+    : client_(std::move(client)), store_(store), group_(group) {}
+
+std::shared_ptr<BlobFill> BlobFills::find(const Digest& digest) const {
+    const auto found = fills_.find(digest);
+    return found == fills_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<BlobFill> BlobFills::join_or_start(const BlobName& blob) {
+    if (auto running = find(blob.digest)) {
+        return running;
+    }
+    auto fill = std::make_shared<BlobFill>(blob, group_.executor());
+    fills_.emplace(blob.digest, fill);
+    auto child = run(fill);
+    group_.spawn("fill " + blob.digest.to_string(), std::move(child));
+    return fill;
+}
+
+awaitable<> BlobFills::run(std::shared_ptr<BlobFill> fill) {
+    try {
+        co_await transfer(fill);
+    } catch (const Failure& failure) {
+        log::failure("fetching a blob failed",
+                     failure.error(),
+                     {{"digest", fill->blob.digest.to_string()},
+                      {"upstream", fill->blob.upstream.host},
+                      {"repository", fill->blob.repository}});
+        fill->failure = std::current_exception();
+    } catch (...) {
+        fill->failure = std::current_exception();
+    }
+    if (fill->failure && !fill->state.ended()) {
+        fill->state.fail();
+    }
+    fills_.erase(fill->blob.digest);
+    fill->changed.notify();
+}
+
+std::shared_ptr<TempFile> BlobFills::create_file(BlobFill& fill) {
+    try {
+        auto file = std::make_shared<TempFile>(store_.new_file());
+        fill.file = Descriptor(::dup(file->descriptor()));
+        // Shared by all duplicates of the descriptor: while anybody reads, nobody evicts.
+        ::flock(file->descriptor(), LOCK_SH | LOCK_NB);
+        return file;
+    } catch (const Failure& failure) {
+        log::failure("cannot write to the cache; passing blobs through", failure.error());
+        return nullptr;
+    }
+}
+
+/// False when the disk is full and nothing can be evicted.
+bool BlobFills::write(TempFile& file, std::uint64_t offset, std::string_view bytes) {
+    for (;;) {
+        try {
+            file.write_at(offset, bytes);
+            return true;
+        } catch (const Failure& failure) {
+            const bool full = failure.code() == Code::ResourceExhausted;
+            if (!full || !store_.free_disk(disk_relief_bytes)) {
+                log::failure("cannot write to the cache; passing blobs through", failure.error());
+                return false;
+            }
+        }
+    }
+}
+
+awaitable<> BlobFills::transfer(std::shared_ptr<BlobFill> fill) {
+    auto file = create_file(*fill);
+    if (!file) {
+        fill->state.detach();
+        co_return;
+    }
+    const auto room = std::make_shared<Room>(store_);
+    Backoff backoff(BackoffPolicy(), system_uniform());
+    int fruitless = 0;
+    for (bool whole = false; !whole;) {
+        const auto before = fill->state.received();
+        std::exception_ptr cut;
+        try {
+            whole = co_await receive_once(fill, file, room);
+        } catch (const RegistryFailure&) {
+            throw;
+        } catch (const Failure& failure) {
+            const bool began = fill->state.phase() == FillState::Phase::Receiving;
+            if (!began || !is_worth_resuming(failure)) {
+                throw;
+            }
+            cut = std::current_exception();
+        }
+        if (fill->state.ended()) {
+            co_return; // detached
+        }
+        fruitless = fill->state.received() > before ? 0 : fruitless + 1;
+        if (!whole && fruitless >= fruitless_attempts_max) {
+            if (cut) {
+                std::rethrow_exception(cut);
+            }
+            throw Failure(Code::Protocol, "the upstream ended the body early, again and again");
+        }
+        if (!whole) {
+            const auto pause = backoff.next();
+            co_await sleep_for(pause);
+        }
+    }
+    const auto bytes = fill->state.received();
+    if (fill->hash.digest() != fill->blob.digest) {
+        throw Failure(Code::Protocol,
+                      fill->blob.upstream.host + " sent " + std::to_string(bytes) +
+                          " bytes whose digest is " + fill->hash.digest().to_string() +
+                          "; thrown away");
+    }
+    fill->state.verified();
+    fill->changed.notify();
+    if (!room->settle(bytes)) {
+        log::warning("a blob does not fit into the cache and is not kept",
+                     {{"digest", fill->blob.digest.to_string()}, {"bytes", bytes}});
+        co_return;
+    }
+    room->release();
+    try {
+        auto committing = store_.commit(std::move(*file), fill->blob.digest, bytes);
+        co_await std::move(committing);
+    } catch (const Failure& failure) {
+        log::failure("a fetched blob could not be kept", failure.error());
+    }
+}
+
+/// One connection's worth. True when the body is whole.
+awaitable<bool> BlobFills::receive_once(std::shared_ptr<BlobFill> fill,
+                                        std::shared_ptr<TempFile> file,
+                                        std::shared_ptr<Room> room) {
+    const auto source = co_await BlobSource::open(client_, fill->blob, fill->state.received());
+    if (!fill->state.begin(source->total())) {
+        throw Failure(Code::Internal,
+                      fill->blob.upstream.host + " changed the length of an immutable blob");
+    }
+    room->hold(fill->state.total().value_or(0));
+    fill->changed.notify();
+    while (auto piece = co_await source->read()) {
+        const auto offset = fill->state.received();
+        if (!write(*file, offset, *piece)) {
+            fill->state.detach();
+            co_return false;
+        }
+        fill->hash.update(*piece);
+        if (!fill->state.receive(piece->size())) {
+            throw Failure(Code::Internal,
+                          fill->blob.upstream.host + " sent more than it had announced");
+        }
+        fill->changed.notify();
+    }
+    co_return fill->state.is_whole();
+}
+
+namespace {
+
+/// Goes on where a fill had to leave off, for one reader. Checks the hash as the fill would have.
+class DetachedTransfer {
+  public:
+    DetachedTransfer(std::shared_ptr<UpstreamClient> client, const BlobFill& fill)
+        : client_(std::move(client)), blob_(fill.blob), hash_(fill.hash),
+          position_(fill.state.received()), held_from_(position_) {}
+
+    /// Bytes from the fill's last one on, the tail only once the hash is right. Nothing at the end.
+    awaitable<std::optional<std::string>> read() {
+        if (!source_) {
+            source_ = co_await BlobSource::open(client_, blob_, position_);
+        }
+        while (!ended_ && held_.size() <= held_back_bytes) {
+            auto piece = co_await source_->read();
+            if (!piece) {
+                check();
+                ended_ = true;
+                break;
+            }
+            hash_.update(*piece);
+            held_ += *piece;
+        }
+        const auto keep = ended_ ? 0 : held_back_bytes;
+        if (held_.empty()) {
+            co_return std::nullopt;
+        }
+        auto ready = held_.substr(0, held_.size() - keep);
+        held_.erase(0, ready.size());
+        held_from_ += ready.size();
+        co_return ready;
+    }
+
+    [[nodiscard]] std::uint64_t position() const noexcept { return held_from_; }
+
+  private:
+    void check() const {
+        if (hash_.digest() != blob_.digest) {
+            throw Failure(Code::Protocol, blob_.upstream.host + " sent a blob with a wrong digest");
+        }
+    }
+
+    std::shared_ptr<UpstreamClient> client_;
+    BlobName blob_;
+    Sha256 hash_;
+    std::uint64_t position_;
+    std::uint64_t held_from_; ///< offset of the first held byte
+    std::string held_;
+    bool ended_ = false;
+    std::shared_ptr<BlobSource> source_;
+};
+
+/// Reads a fill's file up to what is there, waits for more, and ends as the fill ends.
+class FillReader final : public http::BodyReader {
+  public:
+    FillReader(std::shared_ptr<UpstreamClient> client,
+               std::shared_ptr<BlobFill> fill,
+               std::uint64_t offset,
+               std::optional<std::uint64_t> end)
+        : client_(std::move(client)), fill_(std::move(fill)), offset_(offset), end_(end) {}
+
+    awaitable<std::optional<std::string>> read() override {
+        for (;;) {
+            if (end_ && offset_ >= *end_) {
+                co_return std::nullopt;
+            }
+            const auto phase = fill_->state.phase();
+            if (phase == FillState::Phase::Failed) {
+                std::rethrow_exception(fill_->failure);
+            }
+            const auto readable = std::min(readable_bytes(), end_.value_or(UINT64_MAX));
+            if (offset_ < readable) {
+                co_return read_file_piece(readable);
+            }
+            if (phase == FillState::Phase::Verified) {
+                co_return std::nullopt;
+            }
+            if (phase == FillState::Phase::Detached) {
+                co_return co_await read_on();
+            }
+            co_await fill_->changed.wait_beyond(fill_->changed.version());
+        }
+    }
+
+  private:
+    /// A detached fill's file ends before the blob does, so all of it may be read.
+    [[nodiscard]] std::uint64_t readable_bytes() const {
+        const bool detached = fill_->state.phase() == FillState::Phase::Detached;
+        return detached && fill_->file ? fill_->state.received() : fill_->state.readable();
+    }
+
+    std::string read_file_piece(std::uint64_t readable) {
+        constexpr std::uint64_t piece_bytes_max = 256 * 1024;
+        const auto length = std::min(piece_bytes_max, readable - offset_);
+        auto piece = read_at(fill_->file.get(), offset_, static_cast<std::size_t>(length));
+        if (piece.size() != length) {
+            throw Failure(Code::Internal, "a file under construction became shorter");
+        }
+        offset_ += length;
+        return piece;
+    }
+
+    awaitable<std::optional<std::string>> read_on() {
+        if (!own_) {
+            own_ = std::make_unique<DetachedTransfer>(client_, *fill_);
+        }
+        for (;;) {
+            const auto start = own_->position();
+            auto piece = co_await own_->read();
+            if (!piece) {
+                co_return std::nullopt;
+            }
+            const auto skip = offset_ > start ? offset_ - start : 0;
+            if (skip >= piece->size()) {
+                continue; // before the range that was asked for
+            }
+            piece->erase(0, static_cast<std::size_t>(skip));
+            if (end_ && piece->size() > *end_ - offset_) {
+                piece->resize(static_cast<std::size_t>(*end_ - offset_));
+            }
+            offset_ += piece->size();
+            co_return piece;
+        }
+    }
+
+    std::shared_ptr<UpstreamClient> client_;
+    std::shared_ptr<BlobFill> fill_;
+    std::uint64_t offset_;
+    std::optional<std::uint64_t> end_;
+    std::unique_ptr<DetachedTransfer> own_;
+};
+
+} // namespace
+
+std::shared_ptr<http::BodyReader> BlobFills::make_reader(std::shared_ptr<BlobFill> fill,
+                                                         std::uint64_t offset,
+                                                         std::optional<std::uint64_t> end) {
+    return std::make_shared<FillReader>(client_, std::move(fill), offset, end);
+}
+
+} // namespace methos::proxy
