@@ -17,6 +17,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// What is evicted at least when the disk itself is full, so that it is not full again at once.
+constexpr std::uint64_t disk_relief_bytes = 64ULL * 1024 * 1024;
+
 /// The order of use survives a restart through the files' times; once a minute is exact enough.
 constexpr std::time_t use_recorded_every_seconds = 60;
 
@@ -118,8 +121,22 @@ awaitable<> ContentStore::put(std::string bytes, Digest digest) {
     }
     make_room(bytes.size());
     auto file = new_file();
-    file.write_at(0, bytes);
+    write(file, 0, bytes);
     co_await commit(std::move(file), std::move(digest), bytes.size());
+}
+
+void ContentStore::write(TempFile& file, std::uint64_t offset, std::string_view bytes) {
+    for (;;) {
+        try {
+            file.write_at(offset, bytes);
+            return;
+        } catch (const Failure& failure) {
+            const bool full = failure.code() == Code::ResourceExhausted;
+            if (!full || evict_bytes(disk_relief_bytes) == 0) {
+                throw;
+            }
+        }
+    }
 }
 
 bool ContentStore::evict(const Digest& digest) {
@@ -159,10 +176,6 @@ std::uint64_t ContentStore::evict_bytes(std::uint64_t bytes) {
 bool ContentStore::make_room(std::uint64_t bytes) {
     const auto excess = index_.excess(bytes);
     return excess == 0 || evict_bytes(excess) >= excess;
-}
-
-bool ContentStore::free_disk(std::uint64_t bytes) {
-    return evict_bytes(bytes) > 0;
 }
 
 } // namespace methos::proxy

@@ -46,8 +46,9 @@ class ContentStore {
     /// Evicts until `bytes` more fit into the capacity; false when they cannot.
     bool make_room(std::uint64_t bytes);
 
-    /// Evicts at least `bytes` because the disk itself is full; false when nothing could go.
-    bool free_disk(std::uint64_t bytes);
+    /// Writes to a file under construction; a full disk is relieved by evicting. Throws Failure,
+    /// ResourceExhausted when nothing more can go.
+    void write(TempFile& file, std::uint64_t offset, std::string_view bytes);
 
     [[nodiscard]] CacheIndex& index() noexcept { return index_; }
 

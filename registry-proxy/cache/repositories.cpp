@@ -19,6 +19,19 @@ std::string without_line_end(std::string text) {
     return text;
 }
 
+/// A cached fact that cannot be written lasts until the end of the process; a hosted one is refused.
+void save(const fs::path& file, const std::string& fact, Durability durability) {
+    if (durability == Durability::Hosted) {
+        write_file(file, fact + "\n", true);
+        return;
+    }
+    try {
+        write_file(file, fact + "\n", false);
+    } catch (const Failure& failure) {
+        log::limited("facts", "cannot write to the cache", {{"error", failure.error().to_string()}});
+    }
+}
+
 } // namespace
 
 Repositories::Repositories(fs::path folder) : folder_(std::move(folder)) {
@@ -149,9 +162,7 @@ void Repositories::put_manifest(const RepositoryName& repository,
     if (find_media_type(repository, digest) == media_type) {
         return;
     }
-    write_file(folder_of(repository) / "_manifests" / digest.hex(),
-               media_type + "\n",
-               durability == Durability::Hosted);
+    save(folder_of(repository) / "_manifests" / digest.hex(), media_type, durability);
     repositories_[repository].manifests.insert_or_assign(digest, media_type);
 }
 
@@ -161,9 +172,7 @@ void Repositories::put_tag(const RepositoryName& repository,
                            Durability durability) {
     const auto before = find_tag(repository, tag);
     if (!before || before->digest != value.digest) {
-        write_file(folder_of(repository) / "_tags" / tag,
-                   value.digest.to_string() + "\n",
-                   durability == Durability::Hosted);
+        save(folder_of(repository) / "_tags" / tag, value.digest.to_string(), durability);
     }
     repositories_[repository].tags.insert_or_assign(tag, value);
 }

@@ -13,8 +13,6 @@ namespace {
 
 /// Attempts without a single new byte after which a cut transfer is given up.
 constexpr int fruitless_attempts_max = 4;
-/// What is evicted at least when the disk itself is full, so that it is not full again at once.
-constexpr std::uint64_t disk_relief_bytes = 64ULL * 1024 * 1024;
 
 bool is_worth_resuming(const Failure& failure) {
     return failure.code() == Code::Unavailable || failure.code() == Code::Timeout ||
@@ -123,19 +121,13 @@ std::shared_ptr<TempFile> BlobFills::create_file(BlobFill& fill) {
     }
 }
 
-/// False when the disk is full and nothing can be evicted.
 bool BlobFills::write(TempFile& file, std::uint64_t offset, std::string_view bytes) {
-    for (;;) {
-        try {
-            file.write_at(offset, bytes);
-            return true;
-        } catch (const Failure& failure) {
-            const bool full = failure.code() == Code::ResourceExhausted;
-            if (!full || !store_.free_disk(disk_relief_bytes)) {
-                log::failure("cannot write to the cache; passing blobs through", failure.error());
-                return false;
-            }
-        }
+    try {
+        store_.write(file, offset, bytes);
+        return true;
+    } catch (const Failure& failure) {
+        log::failure("cannot write to the cache; passing blobs through", failure.error());
+        return false;
     }
 }
 

@@ -1,0 +1,125 @@
+// methos-registry-proxy: a registry that pulls through and hosts. Reads flags, file and environment,
+// and wraps the process around Proxy (proxy.hpp). Exit codes: 0 ended in order, 1 could not start,
+// 2 wrong flags or configuration.
+#include "core/base/units.hpp"
+#include "core/observe/log.hpp"
+#include "core/runtime/program.hpp"
+#include "registry-proxy/proxy.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+
+namespace {
+
+using namespace methos;
+
+constexpr int exit_failed = 1;
+constexpr int exit_usage = 2;
+/// How long running downloads may go on after SIGTERM; below Program's own limit.
+constexpr auto drain_limit = std::chrono::seconds(5);
+
+struct Flags {
+    proxy::ProxyOptions options;
+    std::string cache_size = "20GiB";
+    std::string tag_ttl = "60s";
+    std::string log_level = "info";
+};
+
+void declare_flags(CLI::App& app, Flags& flags) {
+    auto& options = flags.options;
+    app.set_config("--config", "", "TOML file with any of these flags")->envname("METHOS_PROXY_CONFIG");
+    app.add_option("--http", options.http, "HOST:PORT to serve on")
+        ->envname("METHOS_PROXY_HTTP")
+        ->capture_default_str();
+    app.add_option("--cache-dir,--data-dir", options.cache_folder, "Folder of cached and hosted images")
+        ->envname("METHOS_PROXY_CACHE_DIR")
+        ->capture_default_str();
+    app.add_option("--cache-size", flags.cache_size, "Largest size of the cache, as 20GiB")
+        ->envname("METHOS_PROXY_CACHE_SIZE")
+        ->capture_default_str();
+    app.add_option("--upstream", options.upstreams, "NAME=URL of a registry; repeatable")
+        ->envname("METHOS_PROXY_UPSTREAM");
+    app.add_option("--allow-upstream",
+                   options.allow_upstreams,
+                   "Host pattern of registries that may be asked without being named; repeatable")
+        ->envname("METHOS_PROXY_ALLOW_UPSTREAM");
+    app.add_option("--credentials", options.credentials_file, "Docker config.json with `auths`")
+        ->envname("METHOS_PROXY_CREDENTIALS");
+    app.add_option("--tag-ttl", flags.tag_ttl, "How long a tag is believed without asking, as 60s")
+        ->envname("METHOS_PROXY_TAG_TTL")
+        ->capture_default_str();
+    app.add_option("--push-auth",
+                   options.push_auth_file,
+                   "File of user:password lines; without it only this machine may push")
+        ->envname("METHOS_PROXY_PUSH_AUTH");
+    app.add_option("--tls-cert", options.tls_certificate_file, "PEM certificate chain")
+        ->envname("METHOS_PROXY_TLS_CERT");
+    app.add_option("--tls-key", options.tls_key_file, "PEM private key")
+        ->envname("METHOS_PROXY_TLS_KEY");
+    app.add_option("--log-level", flags.log_level, "trace, debug, info, warning or error")
+        ->envname("METHOS_PROXY_LOG_LEVEL")
+        ->capture_default_str();
+}
+
+/// Turns texts into values. Throws Failure(InvalidInput).
+void read_flags(Flags& flags) {
+    log::set_level(flags.log_level).value();
+    const auto bytes = parse_bytes(flags.cache_size);
+    if (!bytes || *bytes <= 0) {
+        throw Failure(Code::InvalidInput,
+                      "--cache-size " + flags.cache_size + ": write a size, as 20GiB");
+    }
+    flags.options.cache_bytes_max = static_cast<std::uint64_t>(*bytes);
+    const auto ttl = parse_duration(flags.tag_ttl);
+    if (!ttl) {
+        throw Failure(Code::InvalidInput, "--tag-ttl " + flags.tag_ttl + ": " + ttl.error().message);
+    }
+    flags.options.tag_ttl = *ttl;
+    if (!parse_host_port(flags.options.http)) {
+        throw Failure(Code::InvalidInput,
+                      "--http " + flags.options.http + ": write HOST:PORT, as 127.0.0.1:5000");
+    }
+    if (flags.options.tls_certificate_file.empty() != flags.options.tls_key_file.empty()) {
+        throw Failure(Code::InvalidInput, "--tls-cert and --tls-key go together");
+    }
+}
+
+awaitable<> serve(Program& program, proxy::Proxy& proxy) {
+    co_await program.stop_requested().wait();
+    log::info("ending");
+    co_await proxy.stop(drain_limit);
+}
+
+int complain(const Failure& failure) {
+    std::fprintf(stderr, "methos-registry-proxy: %s\n", failure.what());
+    return failure.code() == Code::InvalidInput ? exit_usage : exit_failed;
+}
+
+int run(Flags& flags) {
+    read_flags(flags);
+    Program program;
+    proxy::Proxy proxy(program.executor(), program.pool(), flags.options);
+    proxy.start();
+    program.on_hangup([&proxy] { proxy.reload(); });
+    return program.run(serve(program, proxy));
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("Caches images of other registries and hosts images of your own.",
+                 "methos-registry-proxy");
+    Flags flags;
+    declare_flags(app, flags);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : exit_usage;
+    }
+    try {
+        return run(flags);
+    } catch (const Failure& failure) {
+        return complain(failure);
+    }
+}
