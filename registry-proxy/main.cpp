@@ -1,6 +1,6 @@
-// methos-registry-proxy: a registry that pulls through and hosts. Reads flags, file and environment,
-// and wraps the process around Proxy (proxy.hpp). Exit codes: 0 ended in order, 1 could not start,
-// 2 wrong flags or configuration.
+// methos-registry-proxy: a registry that pulls through and hosts. Reads flags, file and
+// environment, and wraps the process around Proxy (proxy.hpp). Exit codes: 0 ended in order, 1
+// could not start, 2 wrong flags or configuration.
 #include "core/base/units.hpp"
 #include "core/observe/log.hpp"
 #include "core/runtime/program.hpp"
@@ -28,11 +28,13 @@ struct Flags {
 
 void declare_flags(CLI::App& app, Flags& flags) {
     auto& options = flags.options;
-    app.set_config("--config", "", "TOML file with any of these flags")->envname("METHOS_PROXY_CONFIG");
+    app.set_config("--config", "", "TOML file with any of these flags")
+        ->envname("METHOS_PROXY_CONFIG");
     app.add_option("--http", options.http, "HOST:PORT to serve on")
         ->envname("METHOS_PROXY_HTTP")
         ->capture_default_str();
-    app.add_option("--cache-dir,--data-dir", options.cache_folder, "Folder of cached and hosted images")
+    app.add_option(
+           "--cache-dir,--data-dir", options.cache_folder, "Folder of cached and hosted images")
         ->envname("METHOS_PROXY_CACHE_DIR")
         ->capture_default_str();
     app.add_option("--cache-size", flags.cache_size, "Largest size of the cache, as 20GiB")
@@ -73,7 +75,8 @@ void read_flags(Flags& flags) {
     flags.options.cache_bytes_max = static_cast<std::uint64_t>(*bytes);
     const auto ttl = parse_duration(flags.tag_ttl);
     if (!ttl) {
-        throw Failure(Code::InvalidInput, "--tag-ttl " + flags.tag_ttl + ": " + ttl.error().message);
+        throw Failure(Code::InvalidInput,
+                      "--tag-ttl " + flags.tag_ttl + ": " + ttl.error().message);
     }
     flags.options.tag_ttl = *ttl;
     if (!parse_host_port(flags.options.http)) {

@@ -139,14 +139,15 @@ struct Proxy::Parts {
 
     void note_access(const http::AccessRecord& record) const {
         counters.sent_bytes.increment(static_cast<double>(record.bytes_sent));
-        log::debug("answered",
-                   {{"method", record.method},
-                    {"target", record.target},
-                    {"status", record.status},
-                    {"bytes", record.bytes_sent},
-                    {"ms", std::chrono::duration_cast<std::chrono::milliseconds>(record.took).count()},
-                    {"from", record.remote_address},
-                    {"request", record.request_id}});
+        log::debug(
+            "answered",
+            {{"method", record.method},
+             {"target", record.target},
+             {"status", record.status},
+             {"bytes", record.bytes_sent},
+             {"ms", std::chrono::duration_cast<std::chrono::milliseconds>(record.took).count()},
+             {"from", record.remote_address},
+             {"request", record.request_id}});
     }
 
     awaitable<> tidy_now_and_then() {

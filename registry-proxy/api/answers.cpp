@@ -20,7 +20,8 @@ Result<Page> cut_page(const std::vector<std::string>& all,
     if (n) {
         const auto number = parse_int(*n, 0, page_entries_max);
         if (!number) {
-            return Error(Code::InvalidInput, "n='" + n->substr(0, 40) + "' is no number of entries");
+            return Error(Code::InvalidInput,
+                         "n='" + n->substr(0, 40) + "' is no number of entries");
         }
         count = static_cast<std::size_t>(*number);
     }

@@ -22,14 +22,16 @@ struct Page {
                                     const std::optional<std::string>& last);
 
 /// `</v2/x/tags/list?n=10&last=x>; rel="next"`
-[[nodiscard]] std::string
-format_next_link(const std::string& path, const std::string& query, const std::optional<std::string>& ns);
+[[nodiscard]] std::string format_next_link(const std::string& path,
+                                           const std::string& query,
+                                           const std::optional<std::string>& ns);
 
 /// The query of a request without its `ns`, which is for the proxy only.
 [[nodiscard]] std::string query_without_ns(const http::Request& request);
 
 /// Whether If-None-Match names this digest (with or without quotes and W/).
-[[nodiscard]] bool matches_etag(const std::vector<std::string>& if_none_match, const Digest& digest);
+[[nodiscard]] bool matches_etag(const std::vector<std::string>& if_none_match,
+                                const Digest& digest);
 
 /// `299 - "..."`, printable and bounded, as RFC 9111 and the OCI spec (at most 4096 bytes) want it.
 [[nodiscard]] std::string format_warning(const std::string& text);

@@ -55,8 +55,8 @@ make_error_response(int status, const std::string& registry_code, const std::str
 }
 
 http::Response make_error_response(const RegistryFailure& failure) {
-    auto response = make_error_response(
-        failure.status(), failure.registry_code(), failure.error().to_string());
+    auto response =
+        make_error_response(failure.status(), failure.registry_code(), failure.error().to_string());
     for (const auto& [name, value] : failure.headers.fields()) {
         response.headers.set(name, value);
     }
@@ -80,8 +80,9 @@ RegistryFailure failure_of_upstream_status(int status,
     case 401:
         return RegistryFailure(401,
                                "UNAUTHORIZED",
-                               what + " does not exist or needs credentials that the proxy lacks: "
-                                      "see --credentials" +
+                               what +
+                                   " does not exist or needs credentials that the proxy lacks: "
+                                   "see --credentials" +
                                    said);
     case 403:
         return RegistryFailure(403, "DENIED", what + " may not be read" + said);

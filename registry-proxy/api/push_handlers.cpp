@@ -48,8 +48,9 @@ std::optional<std::uint64_t> chunk_start(const http::Request& request) {
     }
     const auto range = parse_upload_range(*header);
     if (!range) {
-        throw RegistryFailure(
-            400, "BLOB_UPLOAD_INVALID", "Content-Range '" + header->substr(0, 80) + "' is malformed");
+        throw RegistryFailure(400,
+                              "BLOB_UPLOAD_INVALID",
+                              "Content-Range '" + header->substr(0, 80) + "' is malformed");
     }
     if (request.content_length && *request.content_length != range->last - range->first + 1) {
         throw RegistryFailure(
@@ -64,8 +65,9 @@ void RegistryApi::require_push_right(const Request& request, const Target& targe
     if (!target.hosted()) {
         throw RegistryFailure(405,
                               "UNSUPPORTED",
-                              target.host + " is an upstream and only read through this proxy; push "
-                                            "to " +
+                              target.host +
+                                  " is an upstream and only read through this proxy; push "
+                                  "to " +
                                   std::string(hosted_host) + "/" + target.name);
     }
     const auto right =
@@ -74,9 +76,8 @@ void RegistryApi::require_push_right(const Request& request, const Target& targe
         return;
     }
     const bool could_log_in = right.error().code == Code::Unauthorized;
-    RegistryFailure failure(could_log_in ? 401 : 403,
-                            could_log_in ? "UNAUTHORIZED" : "DENIED",
-                            right.error().message);
+    RegistryFailure failure(
+        could_log_in ? 401 : 403, could_log_in ? "UNAUTHORIZED" : "DENIED", right.error().message);
     if (could_log_in) {
         failure.headers.set("WWW-Authenticate", "Basic realm=\"methos-registry-proxy\"");
     }
@@ -150,8 +151,7 @@ awaitable<http::Response> RegistryApi::start_upload(Request request, Target targ
 awaitable<http::Response>
 RegistryApi::continue_upload(Request request, Target target, std::string id) {
     const auto first = chunk_start(request);
-    const auto bytes =
-        co_await parts_.hosting.append(target.name, id, first, request.body_stream);
+    const auto bytes = co_await parts_.hosting.append(target.name, id, first, request.body_stream);
     co_return make_upload_answer(202, target, id, bytes);
 }
 
@@ -177,8 +177,7 @@ RegistryApi::put_manifest(Request request, Target target, std::string reference)
     const auto stored = co_await parts_.hosting.put_manifest(
         target.name, std::move(reference), std::move(media_type), std::move(body));
     Response response(201);
-    response.headers.set("Location",
-                         base_path(target) + "/manifests/" + stored.digest.to_string());
+    response.headers.set("Location", base_path(target) + "/manifests/" + stored.digest.to_string());
     response.headers.set("Docker-Content-Digest", stored.digest.to_string());
     if (stored.subject) {
         response.headers.set("OCI-Subject", stored.subject->to_string());

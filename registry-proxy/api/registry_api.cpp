@@ -132,9 +132,8 @@ awaitable<http::Response> RegistryApi::dispatch(Request request) {
     const auto path = parse_registry_path(http::percent_decode(request.path));
     if (!path) {
         const bool bad_name = path.error().code == Code::InvalidInput;
-        throw RegistryFailure(bad_name ? 400 : 404,
-                              bad_name ? "NAME_INVALID" : "UNSUPPORTED",
-                              path.error().message);
+        throw RegistryFailure(
+            bad_name ? 400 : 404, bad_name ? "NAME_INVALID" : "UNSUPPORTED", path.error().message);
     }
     if (path->endpoint == Endpoint::Ping) {
         co_return ping(request);
@@ -146,9 +145,8 @@ awaitable<http::Response> RegistryApi::dispatch(Request request) {
     const auto target = parts_.upstreams.resolve(path->name, ns);
     if (!target) {
         const bool denied = target.error().code == Code::Forbidden;
-        throw RegistryFailure(denied ? 403 : 400,
-                              denied ? "DENIED" : "NAME_INVALID",
-                              target.error().to_string());
+        throw RegistryFailure(
+            denied ? 403 : 400, denied ? "DENIED" : "NAME_INVALID", target.error().to_string());
     }
     const bool reads = request.method == "GET" || request.method == "HEAD";
     Response response;
@@ -191,7 +189,8 @@ http::Response RegistryApi::catalog(const Request& request) const {
     document["repositories"] = page->entries;
     Response response(200, "application/json", document.dump());
     if (!page->next_query.empty()) {
-        response.headers.set("Link", format_next_link("/v2/_catalog", page->next_query, std::nullopt));
+        response.headers.set("Link",
+                             format_next_link("/v2/_catalog", page->next_query, std::nullopt));
     }
     return response;
 }
@@ -228,8 +227,8 @@ RegistryApi::get_manifest(Request request, Target target, std::string reference)
             request, manifest.digest, manifest.media_type, std::move(manifest.bytes));
     }
     auto answer = co_await parts_.mirror.manifest(std::move(target), std::move(reference));
-    auto response = make_manifest_response(
-        request, answer.digest, answer.media_type, std::move(answer.bytes));
+    auto response =
+        make_manifest_response(request, answer.digest, answer.media_type, std::move(answer.bytes));
     if (!answer.warning.empty()) {
         response.headers.set("Warning", format_warning(answer.warning));
     }
@@ -266,15 +265,14 @@ awaitable<http::Response> RegistryApi::get_blob(Request request, Target target, 
         co_return cached_blob(request, digest, std::move(*content));
     }
     if (target.hosted()) {
-        throw RegistryFailure(404,
-                              "BLOB_UNKNOWN",
-                              "blob " + digest.to_string() + " was not pushed to this proxy");
+        throw RegistryFailure(
+            404, "BLOB_UNKNOWN", "blob " + digest.to_string() + " was not pushed to this proxy");
     }
     parts_.counters.misses.increment();
     const BlobName blob{*target.upstream, target.name, digest};
     auto fill = parts_.fills.join_or_start(blob);
-    const bool joined = fill->blob.repository != blob.repository ||
-                        fill->blob.upstream.host != blob.upstream.host;
+    const bool joined =
+        fill->blob.repository != blob.repository || fill->blob.upstream.host != blob.upstream.host;
     bool retry = false;
     try {
         co_await fill->wait_until_answerable();
@@ -318,9 +316,8 @@ awaitable<http::Response> RegistryApi::head_blob(Target target, Digest digest) {
         co_return make_head(digest, content->bytes);
     }
     if (target.hosted()) {
-        throw RegistryFailure(404,
-                              "BLOB_UNKNOWN",
-                              "blob " + digest.to_string() + " was not pushed to this proxy");
+        throw RegistryFailure(
+            404, "BLOB_UNKNOWN", "blob " + digest.to_string() + " was not pushed to this proxy");
     }
     auto bytes = parts_.mirror.find_promised_size(digest);
     const BlobName blob{*target.upstream, target.name, digest};
@@ -339,8 +336,7 @@ awaitable<http::Response> RegistryApi::head_blob(Target target, Digest digest) {
     co_return make_head(digest, *bytes);
 }
 
-awaitable<http::Response>
-RegistryApi::get_tags(Request request, RegistryPath path, Target target) {
+awaitable<http::Response> RegistryApi::get_tags(Request request, RegistryPath path, Target target) {
     const auto own_path = "/v2/" + path.name + "/tags/list";
     const auto ns = request.query_value("ns");
     if (target.hosted()) {
@@ -371,10 +367,8 @@ RegistryApi::get_tags(Request request, RegistryPath path, Target target) {
     co_return response;
 }
 
-awaitable<http::Response> RegistryApi::get_referrers(Request request,
-                                                     RegistryPath path,
-                                                     Target target,
-                                                     Digest digest) {
+awaitable<http::Response>
+RegistryApi::get_referrers(Request request, RegistryPath path, Target target, Digest digest) {
     if (target.hosted()) {
         const auto type = request.query_value("artifactType").value_or("");
         Response response(200,
@@ -386,8 +380,8 @@ awaitable<http::Response> RegistryApi::get_referrers(Request request,
         co_return response;
     }
     auto query = query_without_ns(request);
-    const auto listing = co_await parts_.mirror.referrers(
-        std::move(target), digest.to_string(), std::move(query));
+    const auto listing =
+        co_await parts_.mirror.referrers(std::move(target), digest.to_string(), std::move(query));
     Response response(200, listing.content_type, listing.body);
     if (!listing.filters_applied.empty()) {
         response.headers.set("OCI-Filters-Applied", listing.filters_applied);

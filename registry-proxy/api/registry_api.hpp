@@ -47,18 +47,22 @@ class RegistryApi {
     [[nodiscard]] Response ping(const Request& request) const;
     [[nodiscard]] Response catalog(const Request& request) const;
 
-    [[nodiscard]] awaitable<Response> get_manifest(Request request, Target target, std::string reference);
+    [[nodiscard]] awaitable<Response>
+    get_manifest(Request request, Target target, std::string reference);
     [[nodiscard]] awaitable<Response> get_blob(Request request, Target target, Digest digest);
     [[nodiscard]] awaitable<Response> head_blob(Target target, Digest digest);
     [[nodiscard]] awaitable<Response> get_tags(Request request, RegistryPath path, Target target);
     [[nodiscard]] awaitable<Response>
     get_referrers(Request request, RegistryPath path, Target target, Digest digest);
-    [[nodiscard]] Response cached_blob(const Request& request, const Digest& digest, OpenContent content);
+    [[nodiscard]] Response
+    cached_blob(const Request& request, const Digest& digest, OpenContent content);
 
     [[nodiscard]] awaitable<Response> start_upload(Request request, Target target);
-    [[nodiscard]] awaitable<Response> continue_upload(Request request, Target target, std::string id);
+    [[nodiscard]] awaitable<Response>
+    continue_upload(Request request, Target target, std::string id);
     [[nodiscard]] awaitable<Response> finish_upload(Request request, Target target, std::string id);
-    [[nodiscard]] awaitable<Response> put_manifest(Request request, Target target, std::string reference);
+    [[nodiscard]] awaitable<Response>
+    put_manifest(Request request, Target target, std::string reference);
     void require_push_right(const Request& request, const Target& target) const;
 
     Parts parts_;

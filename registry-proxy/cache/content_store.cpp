@@ -59,7 +59,8 @@ void ContentStore::scan() {
             all.push_back(Found{entry.last_write_time(), *digest, entry.file_size()});
         }
     }
-    std::sort(all.begin(), all.end(), [](const Found& a, const Found& b) { return a.used < b.used; });
+    std::sort(
+        all.begin(), all.end(), [](const Found& a, const Found& b) { return a.used < b.used; });
     for (const auto& found : all) {
         index_.add(found.digest, found.bytes);
     }
@@ -75,7 +76,9 @@ std::optional<OpenContent> ContentStore::open(const Digest& digest) {
         return std::nullopt;
     }
     OpenContent content{Descriptor(::open(place_of(digest).c_str(), O_RDONLY | O_CLOEXEC)), *bytes};
+
     struct stat status {};
+
     const bool usable = content.descriptor && ::fstat(content.descriptor.get(), &status) == 0 &&
                         static_cast<std::uint64_t>(status.st_size) == *bytes &&
                         ::flock(content.descriptor.get(), LOCK_SH | LOCK_NB) == 0;

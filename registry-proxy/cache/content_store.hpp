@@ -23,7 +23,9 @@ class ContentStore {
   public:
     /// Creates the folders, removes what a crash left under construction, and indexes the rest by
     /// last use. Throws Failure with a sentence for the operator.
-    ContentStore(std::filesystem::path folder, std::uint64_t capacity_bytes, asio::thread_pool& pool);
+    ContentStore(std::filesystem::path folder,
+                 std::uint64_t capacity_bytes,
+                 asio::thread_pool& pool);
 
     /// Opens content and counts as a use. Nothing when it is not there; a file that vanished or
     /// changed its size under us is forgotten, and then it is not there.

@@ -96,8 +96,8 @@ std::string read_at(int descriptor, std::uint64_t offset, std::size_t length) {
     std::string bytes(length, '\0');
     std::size_t got = 0;
     while (got < length) {
-        const auto n = ::pread(
-            descriptor, bytes.data() + got, length - got, static_cast<off_t>(offset + got));
+        const auto n =
+            ::pread(descriptor, bytes.data() + got, length - got, static_cast<off_t>(offset + got));
         if (n < 0 && errno == EINTR) {
             continue;
         }
@@ -121,7 +121,9 @@ std::optional<std::string> read_file(const std::filesystem::path& path, std::siz
         }
         throw_errno("cannot open " + path.string());
     }
+
     struct stat status {};
+
     if (::fstat(descriptor.get(), &status) != 0) {
         throw_errno("cannot stat " + path.string());
     }

@@ -52,7 +52,8 @@ Result<std::vector<Reference>> read_list(const json& document, const char* key) 
         return invalid(key, "is not a list of at most 10000 descriptors");
     }
     for (std::size_t i = 0; i < found->size(); ++i) {
-        auto reference = read_descriptor((*found)[i], std::string(key) + "[" + std::to_string(i) + "]");
+        auto reference =
+            read_descriptor((*found)[i], std::string(key) + "[" + std::to_string(i) + "]");
         if (!reference) {
             return reference.error();
         }
@@ -129,12 +130,13 @@ std::string bare_media_type(std::string_view content_type) {
 }
 
 const std::string& accepted_manifest_types() {
-    static const std::string types = "application/vnd.oci.image.index.v1+json, "
-                                     "application/vnd.docker.distribution.manifest.list.v2+json, "
-                                     "application/vnd.oci.image.manifest.v1+json, "
-                                     "application/vnd.docker.distribution.manifest.v2+json, "
-                                     "application/vnd.docker.distribution.manifest.v1+prettyjws;q=0.5, "
-                                     "application/vnd.docker.distribution.manifest.v1+json;q=0.4";
+    static const std::string types =
+        "application/vnd.oci.image.index.v1+json, "
+        "application/vnd.docker.distribution.manifest.list.v2+json, "
+        "application/vnd.oci.image.manifest.v1+json, "
+        "application/vnd.docker.distribution.manifest.v2+json, "
+        "application/vnd.docker.distribution.manifest.v1+prettyjws;q=0.5, "
+        "application/vnd.docker.distribution.manifest.v1+json;q=0.4";
     return types;
 }
 

@@ -19,7 +19,8 @@ std::string without_line_end(std::string text) {
     return text;
 }
 
-/// A cached fact that cannot be written lasts until the end of the process; a hosted one is refused.
+/// A cached fact that cannot be written lasts until the end of the process; a hosted one is
+/// refused.
 void save(const fs::path& file, const std::string& fact, Durability durability) {
     if (durability == Durability::Hosted) {
         write_file(file, fact + "\n", true);
@@ -28,7 +29,8 @@ void save(const fs::path& file, const std::string& fact, Durability durability) 
     try {
         write_file(file, fact + "\n", false);
     } catch (const Failure& failure) {
-        log::limited("facts", "cannot write to the cache", {{"error", failure.error().to_string()}});
+        log::limited(
+            "facts", "cannot write to the cache", {{"error", failure.error().to_string()}});
     }
 }
 
@@ -76,11 +78,13 @@ void Repositories::load_fact(const fs::path& file) {
     } else if (kind == "_tags") {
         const auto digest = Digest::parse(content);
         if (digest) {
-            repositories_[repository].tags.insert_or_assign(leaf, Tag{*digest, MonoTime::min(), {}});
+            repositories_[repository].tags.insert_or_assign(leaf,
+                                                            Tag{*digest, MonoTime::min(), {}});
             return;
         }
     }
-    log::warning("ignoring a file of the cache that says nothing readable", {{"file", file.string()}});
+    log::warning("ignoring a file of the cache that says nothing readable",
+                 {{"file", file.string()}});
 }
 
 fs::path Repositories::folder_of(const RepositoryName& repository) const {

@@ -258,8 +258,7 @@ Hosting::Manifest Hosting::get_manifest(const std::string& name, const std::stri
     const auto digest = resolve(name, reference);
     const auto media_type = repositories_.find_media_type(hosted(name), digest);
     if (!media_type) {
-        throw RegistryFailure(
-            404, "MANIFEST_UNKNOWN", image_of(name, reference) + " is unknown");
+        throw RegistryFailure(404, "MANIFEST_UNKNOWN", image_of(name, reference) + " is unknown");
     }
     auto bytes = store_.read(digest, manifest_bytes_max);
     if (!bytes) {
@@ -293,9 +292,8 @@ void Hosting::delete_manifest(const std::string& name, const std::string& refere
 
 std::vector<std::string> Hosting::tags(const std::string& name) const {
     if (!repositories_.contains(hosted(name))) {
-        throw RegistryFailure(404,
-                              "NAME_UNKNOWN",
-                              "no image was pushed to " + std::string(hosted_host) + "/" + name);
+        throw RegistryFailure(
+            404, "NAME_UNKNOWN", "no image was pushed to " + std::string(hosted_host) + "/" + name);
     }
     return repositories_.list_tags(hosted(name));
 }

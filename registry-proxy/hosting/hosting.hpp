@@ -25,8 +25,8 @@ class Hosting {
     [[nodiscard]] std::uint64_t upload_bytes(const std::string& name, const std::string& id);
 
     /// Appends a body. `first` is where the client believes to be; another place is a
-    /// RegistryFailure(BLOB_UPLOAD_INVALID, 416) that tells the right one. What came before a cut is
-    /// kept. Returns the bytes received so far.
+    /// RegistryFailure(BLOB_UPLOAD_INVALID, 416) that tells the right one. What came before a cut
+    /// is kept. Returns the bytes received so far.
     [[nodiscard]] awaitable<std::uint64_t> append(std::string name,
                                                   std::string id,
                                                   std::optional<std::uint64_t> first,
@@ -48,8 +48,10 @@ class Hosting {
 
     /// `reference` is a legal tag or a digest. Throws RegistryFailure: MANIFEST_INVALID,
     /// MANIFEST_BLOB_UNKNOWN with the missing digest, DIGEST_INVALID.
-    [[nodiscard]] awaitable<Stored>
-    put_manifest(std::string name, std::string reference, std::string media_type, std::string bytes);
+    [[nodiscard]] awaitable<Stored> put_manifest(std::string name,
+                                                 std::string reference,
+                                                 std::string media_type,
+                                                 std::string bytes);
 
     struct Manifest {
         Digest digest;
@@ -69,7 +71,8 @@ class Hosting {
     [[nodiscard]] std::string
     referrers(const std::string& name, const Digest& subject, const std::string& artifact_type);
 
-    /// Ends abandoned uploads and the grace of blobs that no manifest came for. Called now and then.
+    /// Ends abandoned uploads and the grace of blobs that no manifest came for. Called now and
+    /// then.
     void tidy();
 
   private:

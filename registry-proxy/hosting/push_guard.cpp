@@ -65,7 +65,8 @@ Result<void> PushGuard::check(const std::string& remote_address,
             }
         }
     }
-    return Error(Code::Unauthorized, "a user and password of the proxy's --push-auth file is needed");
+    return Error(Code::Unauthorized,
+                 "a user and password of the proxy's --push-auth file is needed");
 }
 
 } // namespace methos::proxy

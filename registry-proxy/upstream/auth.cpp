@@ -240,10 +240,9 @@ RealmTrust judge_realm(const UrlParts& upstream, const UrlParts& realm) {
     }
     const bool names = !is_address_literal(realm.host) && !is_address_literal(upstream.host) &&
                        !is_loopback_host(realm.host);
-    const bool same_domain =
-        realm.host == upstream.host ||
-        (realm.host.find('.') != std::string::npos &&
-         registrable_domain(realm.host) == registrable_domain(upstream.host));
+    const bool same_domain = realm.host == upstream.host ||
+                             (realm.host.find('.') != std::string::npos &&
+                              registrable_domain(realm.host) == registrable_domain(upstream.host));
     if (realm.scheme == "https" && names && same_domain) {
         return RealmTrust::Own;
     }
@@ -271,9 +270,8 @@ Result<Token> parse_token_answer(std::string_view document) {
             token.value = found->get<std::string>();
         }
     }
-    const bool printable = std::all_of(token.value.begin(), token.value.end(), [](char c) {
-        return c > ' ' && c < 127;
-    });
+    const bool printable = std::all_of(
+        token.value.begin(), token.value.end(), [](char c) { return c > ' ' && c < 127; });
     if (token.value.empty() || !printable) {
         return Error(Code::Protocol, "the token server's answer holds no usable token");
     }

@@ -18,7 +18,7 @@ namespace methos::proxy {
 
 /// One challenge of a WWW-Authenticate header.
 struct Challenge {
-    std::string scheme; ///< lower case: "bearer", "basic"
+    std::string scheme;                            ///< lower case: "bearer", "basic"
     std::map<std::string, std::string> parameters; ///< names in lower case
     friend bool operator==(const Challenge&, const Challenge&) = default;
 };
@@ -48,8 +48,8 @@ using Credentials = std::map<std::string, Credential>;
 
 enum class RealmTrust {
     Own,       ///< the upstream's own: credentials may go there
-    Anonymous,   ///< may be asked for an anonymous token, nothing secret goes there
-    Refused,     ///< not at all (an inner address named by an outer upstream, a bad URL)
+    Anonymous, ///< may be asked for an anonymous token, nothing secret goes there
+    Refused,   ///< not at all (an inner address named by an outer upstream, a bad URL)
 };
 
 /// Whether a token server may be asked. Credentials go to the same host (https, or the very

@@ -57,8 +57,8 @@ BlobSource::open(std::shared_ptr<UpstreamClient> client, BlobName blob, std::uin
     const auto range = parse_content_range(headers.get("Content-Range").value_or(""));
     if (!range || range->first != offset) {
         throw Failure(Code::Protocol,
-                      blob.upstream.host + " answered another range than bytes=" +
-                          std::to_string(offset) + "-");
+                      blob.upstream.host +
+                          " answered another range than bytes=" + std::to_string(offset) + "-");
     }
     source->total_ = range->total;
     co_return source;

@@ -17,8 +17,8 @@ struct BlobName {
 class BlobSource {
   public:
     /// Asks for the blob from `offset` on. An upstream that ignores ranges sends it from the start;
-    /// the bytes before `offset` are then read and dropped. Throws RegistryFailure when the upstream
-    /// refuses, Failure when it cannot be reached or answers another range than asked.
+    /// the bytes before `offset` are then read and dropped. Throws RegistryFailure when the
+    /// upstream refuses, Failure when it cannot be reached or answers another range than asked.
     [[nodiscard]] static awaitable<std::shared_ptr<BlobSource>>
     open(std::shared_ptr<UpstreamClient> client, BlobName blob, std::uint64_t offset);
 

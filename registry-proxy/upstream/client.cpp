@@ -113,12 +113,10 @@ awaitable<std::optional<std::string>> UpstreamClient::meet_challenge(
     }
     authorizations_.drop(key);
     if (const auto* bearer = find_scheme(challenges, "bearer")) {
-        SingleFlight<std::string>::Work work = [this,
-                                                upstream = call.upstream,
-                                                repository = call.repository,
-                                                challenge = *bearer] {
-            return fetch_token(upstream, repository, challenge);
-        };
+        SingleFlight<std::string>::Work work =
+            [this, upstream = call.upstream, repository = call.repository, challenge = *bearer] {
+                return fetch_token(upstream, repository, challenge);
+            };
         co_return co_await token_flights_.run(key, std::move(work));
     }
     const auto* credential = find_credential(call.upstream);
@@ -151,8 +149,7 @@ UpstreamClient::fetch_token(Upstream upstream, std::string repository, Challenge
                           ", which the proxy does not ask on its behalf (an inner address, or http "
                           "for an https registry)");
     }
-    const auto* credential =
-        trust == RealmTrust::Own ? find_credential(upstream) : nullptr;
+    const auto* credential = trust == RealmTrust::Own ? find_credential(upstream) : nullptr;
     const auto scope = choose_scope(challenge, repository);
     const auto service = parameter(challenge, "service");
     http::ClientRequest request;
@@ -163,9 +160,10 @@ UpstreamClient::fetch_token(Upstream upstream, std::string repository, Challenge
         request.method = "POST";
         request.url = realm;
         request.headers.set("Content-Type", "application/x-www-form-urlencoded");
-        request.body = "grant_type=refresh_token&client_id=methos&service=" +
-                       http::percent_encode(service) + "&scope=" + http::percent_encode(scope) +
-                       "&refresh_token=" + http::percent_encode(credential->identity_token);
+        request.body =
+            "grant_type=refresh_token&client_id=methos&service=" + http::percent_encode(service) +
+            "&scope=" + http::percent_encode(scope) +
+            "&refresh_token=" + http::percent_encode(credential->identity_token);
     } else {
         request.url = realm + (realm.find('?') == std::string::npos ? "?" : "&") +
                       "scope=" + http::percent_encode(scope);
@@ -212,7 +210,8 @@ awaitable<UpstreamClient::Answer> UpstreamClient::fetch(UpstreamCall call,
         answer.body += *piece;
         if (answer.body.size() > body_bytes_max) {
             throw Failure(Code::Protocol,
-                          host + " sent a document of more than " + format_bytes(static_cast<std::int64_t>(body_bytes_max)));
+                          host + " sent a document of more than " +
+                              format_bytes(static_cast<std::int64_t>(body_bytes_max)));
         }
     }
     co_return answer;

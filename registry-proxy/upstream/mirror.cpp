@@ -40,7 +40,8 @@ UpstreamCall make_call(const Target& target, std::string method, std::string pat
     return call;
 }
 
-UpstreamCall make_manifest_call(const Target& target, std::string method, const std::string& reference) {
+UpstreamCall
+make_manifest_call(const Target& target, std::string method, const std::string& reference) {
     auto call = make_call(target, std::move(method), "/manifests/" + reference);
     call.headers.set("Accept", accepted_manifest_types());
     call.headers.set("Accept-Encoding", "identity");
@@ -194,9 +195,8 @@ awaitable<std::optional<Digest>> Mirror::ask_tag_digest(Target target, std::stri
 }
 
 /// Gets a manifest, checks it and stores it.
-awaitable<Digest> Mirror::fetch_manifest(Target target,
-                                         std::string reference,
-                                         std::optional<Digest> wanted) {
+awaitable<Digest>
+Mirror::fetch_manifest(Target target, std::string reference, std::optional<Digest> wanted) {
     auto call = make_manifest_call(target, "GET", reference);
     const auto answer = co_await client_->fetch(std::move(call), manifest_bytes_max);
     const auto image = image_of(target, reference);
@@ -211,7 +211,8 @@ awaitable<Digest> Mirror::fetch_manifest(Target target,
     auto media_type = bare_media_type(answer.headers.get("Content-Type").value_or(""));
     const auto named = Digest::parse(answer.headers.get("Docker-Content-Digest").value_or(""));
     // Schema 1 is named by a digest that leaves its signatures out; nobody can check it cheaply.
-    const bool signed_form = media_type == "application/vnd.docker.distribution.manifest.v1+prettyjws";
+    const bool signed_form =
+        media_type == "application/vnd.docker.distribution.manifest.v1+prettyjws";
     const bool wrong = wanted ? *wanted != digest : named && *named != digest && !signed_form;
     if (wrong) {
         throw RegistryFailure(502,

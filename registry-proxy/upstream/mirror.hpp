@@ -20,7 +20,7 @@ struct ManifestAnswer {
 struct ListingAnswer {
     std::string body;
     std::string content_type;
-    std::string next_query; ///< "n=10&last=x" of the upstream's Link, or empty
+    std::string next_query;      ///< "n=10&last=x" of the upstream's Link, or empty
     std::string filters_applied; ///< OCI-Filters-Applied
     std::string warning;
 };
@@ -45,8 +45,8 @@ class Mirror {
     /// The size by a HEAD at the upstream; nothing when it gives none without a GET.
     [[nodiscard]] awaitable<std::optional<std::uint64_t>> ask_blob_size(BlobName blob);
 
-    /// tags/list or referrers/<digest>, passed on. When the upstream is in trouble the tags that the
-    /// cache knows are listed instead, with a warning.
+    /// tags/list or referrers/<digest>, passed on. When the upstream is in trouble the tags that
+    /// the cache knows are listed instead, with a warning.
     [[nodiscard]] awaitable<ListingAnswer> tags(Target target, std::string query);
     [[nodiscard]] awaitable<ListingAnswer>
     referrers(Target target, std::string digest, std::string query);

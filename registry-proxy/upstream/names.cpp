@@ -47,9 +47,8 @@ std::string canonical_host(std::string_view host) {
 }
 
 bool all_digits(std::string_view text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-        return c >= '0' && c <= '9';
-    });
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 /// A host or host:port that is safe to print and to put into a URL.
@@ -123,7 +122,8 @@ bool is_address_literal(std::string_view host) {
 }
 
 bool is_loopback_host(std::string_view host) {
-    if (host == "localhost" || (host.size() > 10 && host.substr(host.size() - 10) == ".localhost")) {
+    if (host == "localhost" ||
+        (host.size() > 10 && host.substr(host.size() - 10) == ".localhost")) {
         return true;
     }
     boost::system::error_code error;

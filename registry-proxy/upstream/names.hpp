@@ -54,7 +54,8 @@ class UpstreamTable {
 
     /// One --upstream NAME=URL. Errors: InvalidInput.
     [[nodiscard]] Result<void> add(std::string_view name_and_url);
-    /// One --allow-upstream GLOB ("*.example.com"); those are asked over https. Errors: InvalidInput.
+    /// One --allow-upstream GLOB ("*.example.com"); those are asked over https. Errors:
+    /// InvalidInput.
     [[nodiscard]] Result<void> allow(std::string_view glob);
 
     /// Chooses the target of a legal repository name. `ns` wins over the path.
