@@ -16,6 +16,10 @@ const char* real_socket() {
     return std::getenv("METHOS_TEST_DOCKER_SOCKET"); // NOLINT(concurrency-mt-unsafe): one thread
 }
 
+const char* real_pull_image() {
+    return std::getenv("METHOS_TEST_PULL_IMAGE"); // NOLINT(concurrency-mt-unsafe): one thread
+}
+
 std::string trimmed(const std::string& text) {
     const auto first = text.find_first_not_of(' ');
     const auto last = text.find_last_not_of(' ');
@@ -104,6 +108,7 @@ std::unique_ptr<FakeEngine> make_fake(asio::any_io_executor executor) {
     refused.status = 500;
     refused.message = "Get \"http://127.0.0.1:1/v2/\": dial tcp 127.0.0.1:1: connect: "
                       "connection refused";
+    fake->add_remote(pull_image() + ":1");
     fake->add_remote("127.0.0.1:1/nothing:1", refused);
     return fake;
 }
@@ -127,6 +132,11 @@ void run_on(asio::io_context& loop, awaitable<void> work) {
     if (thrown) {
         std::rethrow_exception(thrown);
     }
+}
+
+std::string pull_image() {
+    const auto* real = real_pull_image();
+    return real == nullptr ? "registry.test/contract/pull" : real;
 }
 
 bool EngineBench::has_real_engine() {

@@ -20,6 +20,9 @@ void run_on(asio::io_context& loop, awaitable<void> work);
 /// An image that both Engines get by import: busybox, or for the fake a name.
 inline const std::string contract_image = "methos-test/busybox:1";
 
+/// What both can pull with tag 1: two layers. The real one's is in METHOS_TEST_PULL_IMAGE.
+[[nodiscard]] std::string pull_image();
+
 class EngineBench {
   public:
     enum class Kind { Fake, FakeSplit, Given };

@@ -445,6 +445,54 @@ awaitable<void> a_registry_that_is_away_is_worth_another_try(Engine& engine) {
     CHECK(pulled.error().fault == EngineFault::Retryable);
 }
 
+awaitable<void> an_image_is_pulled_with_progress(Engine& engine) {
+    PullRequest request;
+    request.image = pull_image();
+    request.tag = "1";
+    const auto wanted = request.reference();
+    std::vector<PullProgress> seen;
+    PullObserver observer = [&seen](const PullProgress& progress) { seen.push_back(progress); };
+    auto pulled = (co_await engine.pull(request, observer)).value();
+    REQUIRE_FALSE(seen.empty());
+    CHECK(seen.back().layers_total == 2);
+    CHECK(seen.back().layers_done == 2);
+    CHECK(seen.back().bytes_done == seen.back().bytes_total);
+    CHECK(seen.back().bytes_total > 0);
+    CHECK(pulled.digest.rfind("sha256:", 0) == 0);
+    const auto image = (co_await engine.inspect_image(wanted)).value();
+    CHECK(image.id == pulled.image.id);
+    (co_await engine.remove_image(wanted, false)).value();
+
+    request.tag = "no-such-tag";
+    const auto missing = co_await engine.pull(request, observer);
+    REQUIRE_FALSE(missing);
+    CHECK(missing.error().fault == EngineFault::ImageUnknown);
+}
+
+/// An empty archive: two blocks of nothing.
+class EmptyTar final : public http::BodyReader {
+  public:
+    awaitable<std::optional<std::string>> read() override {
+        if (std::exchange(done_, true)) {
+            co_return std::nullopt;
+        }
+        co_return std::string(1024, '\0');
+    }
+
+  private:
+    bool done_ = false;
+};
+
+awaitable<void> an_archive_becomes_an_image(Engine& engine) {
+    std::shared_ptr<http::BodyReader> tar = std::make_shared<EmptyTar>();
+    std::vector<std::string> changes{R"(CMD ["/hello"])"};
+    const auto id = (co_await engine.import_image(tar, "methos-test/empty", "1", changes)).value();
+    const auto image = (co_await engine.inspect_image("methos-test/empty:1")).value();
+    CHECK(image.id == id);
+    CHECK(image.command == std::vector<std::string>{"/hello"});
+    (co_await engine.remove_image("methos-test/empty:1", false)).value();
+}
+
 struct ContractCase {
     const char* name;
     awaitable<void> (*run)(Engine&);
@@ -464,6 +512,8 @@ const std::vector<ContractCase>& contract_cases() {
         {"logs are read as lines", logs_are_read_as_lines},
         {"a terminal's log is raw", a_terminals_log_is_raw},
         {"commands run inside", commands_run_inside},
+        {"an image is pulled with progress", an_image_is_pulled_with_progress},
+        {"an archive becomes an image", an_archive_becomes_an_image},
         {"a registry that is away is worth another try",
          a_registry_that_is_away_is_worth_another_try},
     };
