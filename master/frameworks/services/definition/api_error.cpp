@@ -1,5 +1,7 @@
 #include "master/frameworks/services/definition/api_error.hpp"
 
+#include "core/base/error.hpp"
+
 #include <nlohmann/json.hpp>
 
 namespace methos::services {
@@ -22,6 +24,10 @@ ApiError with_details(const std::string& message, const Violations& violations) 
 }
 
 } // namespace
+
+void throw_exception_from_error(const ApiError& error, const boost::source_location& /*where*/) {
+    throw Failure(code_of_http_status(error.status), error.body_json);
+}
 
 void Violations::add(const std::string& path, std::string message) {
     if (count_ < violations_max) {

@@ -16,6 +16,11 @@ struct ApiError {
     friend bool operator==(const ApiError&, const ApiError&) = default;
 };
 
+/// What value() of an ApiResult throws: a Failure with the code of the status and the body as
+/// message.
+[[noreturn]] void throw_exception_from_error(const ApiError& error,
+                                             const boost::source_location& where);
+
 template <class T>
 using ApiResult = boost::system::result<T, ApiError>;
 

@@ -27,6 +27,10 @@ std::string text_of(const json& value) {
     return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
+bool is_blank(const json& value) {
+    return value == "" || (value.is_structured() && value.empty());
+}
+
 void drop_nulls(json& document) {
     for (auto field = document.begin(); field != document.end();) {
         field = field->is_null() ? document.erase(field) : std::next(field);
@@ -199,7 +203,8 @@ void read_kept(const JsonFields& fields, AppDefinition& app) {
         app.fetch.push_back(text_of(item));
     });
     for (const auto* name : inert_fields) {
-        if (const auto* field = fields.find(name)) {
+        // Empty ones are the defaults that are printed anyway.
+        if (const auto* field = fields.find(name); field != nullptr && !is_blank(*field)) {
             app.extras[name] = text_of(*field);
         }
     }
