@@ -12,6 +12,7 @@ namespace {
 constexpr std::size_t light_calls_max = 16;
 constexpr std::size_t removes_max = 4;
 constexpr std::size_t pending_kills_max = 10'000;
+constexpr Duration adopt_retry = std::chrono::milliseconds(500);
 constexpr Duration pump_longest = std::chrono::seconds(60);
 
 } // namespace
@@ -254,8 +255,15 @@ void TaskRunner::adopt(const docker::ContainerSummary& row) {
 }
 
 awaitable<> TaskRunner::run_adopt(std::string container) {
-    const auto permit = co_await light_calls_.acquire();
-    const auto answer = co_await calls_.inspect(container);
+    Event answer = event::InspectFailed();
+    while (docker_.up && std::holds_alternative<event::InspectFailed>(answer)) {
+        // An inventory without this container would be a lie, so there is no giving up.
+        const auto permit = co_await light_calls_.acquire();
+        answer = co_await calls_.inspect(container);
+        if (std::holds_alternative<event::InspectFailed>(answer)) {
+            co_await sleep_for(adopt_retry);
+        }
+    }
     adopting_ids_.erase(container);
     const auto* seen = std::get_if<event::Seen>(&answer);
     if (seen != nullptr && !tasks_.contains(TaskName(seen->facts.task))) {

@@ -1,0 +1,162 @@
+#include "executor/executor.hpp"
+
+#include "core/http/client.hpp"
+#include "core/observe/log.hpp"
+#include "executor/docker/engine.hpp"
+#include "executor/images/puller.hpp"
+#include "executor/images/relay.hpp"
+#include "executor/session/host_resources.hpp"
+#include "executor/session/log_streams.hpp"
+#include "executor/session/session.hpp"
+#include "executor/tasks/runner.hpp"
+
+namespace methos::executor {
+
+namespace {
+
+constexpr std::size_t starts_per_cpu = 2; // more only wait for each other (docker-engine.md 4)
+constexpr std::int64_t milli = 1000;
+
+http::ClientOptions client_options() {
+    http::ClientOptions options;
+    options.connections_max = 16;
+    options.user_agent = "methos-executor/" METHOS_VERSION;
+    return options;
+}
+
+} // namespace
+
+/// In construction order; destroyed in reverse after stop().
+struct Executor::Parts {
+    Parts(const asio::any_io_executor& executor_, ExecutorOptions options_)
+        : options(std::move(options_)), executor(executor_),
+          identity(load_or_make_identity(options.data_dir)), client(executor, client_options()),
+          engine(client, options.docker_socket), relay(make_relay()),
+          images(executor, engine, puller_options()),
+          runner(executor, engine, images, runner_options(), runner_handlers()),
+          session(executor, runner, session_options(), session_handlers()),
+          streams(executor, engine, runner, session_options()),
+          group(executor, [](const std::string& child, const Error& error) {
+              log::failure("a part of the executor ended unexpectedly", error, {{"part", child}});
+          }) {}
+
+    [[nodiscard]] std::unique_ptr<LoopbackRelay> make_relay() const {
+        if (!options.registry_proxy || is_loopback(options.registry_proxy->host)) {
+            return nullptr;
+        }
+        return std::make_unique<LoopbackRelay>(executor, *options.registry_proxy);
+    }
+
+    [[nodiscard]] PullerOptions puller_options() const {
+        PullerOptions puller;
+        puller.fallback = options.pull_fallback;
+        if (relay) {
+            puller.proxy = relay->address();
+        } else if (options.registry_proxy) {
+            puller.proxy = format_host_port(*options.registry_proxy);
+        }
+        return puller;
+    }
+
+    [[nodiscard]] RunnerOptions runner_options() const {
+        RunnerOptions runner_;
+        runner_.plan.host = identity.id.value;
+        runner_.plan.publish_ip = options.publish_ip;
+        runner_.plan.policy.forbidden_paths = {
+            options.docker_socket, "/var/run/docker.sock", "/var/lib/docker"};
+        const auto cpus = detect_host_resources("").scalars.milli_cpus / milli;
+        runner_.starts_max = static_cast<std::size_t>(cpus) * starts_per_cpu;
+        return runner_;
+    }
+
+    [[nodiscard]] RunnerHandlers runner_handlers() {
+        return RunnerHandlers{
+            [this](const std::vector<TaskStatus>& statuses) { session.send_statuses(statuses); },
+            [this] { session.send_host(); },
+            [this] { session.send_inventory(); },
+        };
+    }
+
+    [[nodiscard]] SessionOptions session_options() const {
+        SessionOptions session_;
+        session_.token = options.token;
+        session_.identity = identity;
+        session_.build = METHOS_VERSION;
+        return session_;
+    }
+
+    [[nodiscard]] SessionHandlers session_handlers() {
+        return SessionHandlers{
+            [this](const std::string& local_ip) { return host_info(local_ip); },
+            [this](const wire::SessionMark& mark, const std::string& address) {
+                streams.open(mark, address);
+            },
+            [this] { streams.close(); },
+        };
+    }
+
+    [[nodiscard]] HostInfo host_info(const std::string& local_ip) const {
+        const auto& docker = runner.docker();
+        HostInfo host;
+        host.id = identity.id;
+        host.hostname = options.hostname;
+        host.address = options.advertise_ip.empty() ? local_ip : options.advertise_ip;
+        host.resources = detect_host_resources(docker.root_dir);
+        if (!options.resources.empty()) {
+            const auto merged = parse_host_resources(options.resources, host.resources);
+            if (merged) { // checked at start
+                host.resources = *merged;
+            }
+        }
+        host.attributes = options.attributes;
+        host.role = options.role;
+        host.docker_up = docker.up;
+        host.docker_version = docker.version;
+        host.docker_api = docker.api;
+        host.build = METHOS_VERSION;
+        return host;
+    }
+
+    ExecutorOptions options;
+    asio::any_io_executor executor;
+    HostIdentity identity;
+    http::Client client;
+    docker::Engine engine;
+    std::unique_ptr<LoopbackRelay> relay;
+    ImagePuller images;
+    TaskRunner runner;
+    MasterSession session;
+    LogStreams streams;
+    TaskGroup group;
+};
+
+Executor::Executor(asio::any_io_executor executor, ExecutorOptions options)
+    : parts_(std::make_unique<Parts>(executor, std::move(options))) {}
+
+Executor::~Executor() = default;
+
+void Executor::start() {
+    log::info("executor starts",
+              {{"host", parts_->identity.id.value}, {"docker", parts_->options.docker_socket}});
+    if (parts_->relay) {
+        parts_->relay->start();
+    }
+    parts_->runner.start();
+    parts_->group.spawn("session", parts_->session.run());
+}
+
+awaitable<> Executor::stop(bool orderly) {
+    if (orderly) {
+        parts_->session.say_goodbye();
+    }
+    parts_->group.stop();
+    co_await parts_->group.join();
+    co_await parts_->streams.stop();
+    co_await parts_->runner.stop();
+    co_await parts_->images.stop();
+    if (parts_->relay) {
+        co_await parts_->relay->stop();
+    }
+}
+
+} // namespace methos::executor

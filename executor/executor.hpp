@@ -1,0 +1,30 @@
+// The executor as one object: Engine client, image puller (with a relay when the proxy is not on
+// this host), task runner, session with the master and log streams, wired together. main.cpp owns
+// one; component tests make and destroy as many as they like. Loop thread only.
+#pragma once
+
+#include "core/runtime/async.hpp"
+#include "executor/options.hpp"
+
+#include <memory>
+
+namespace methos::executor {
+
+class Executor {
+  public:
+    /// Reads or makes the host's identity in the data directory. Throws Failure when it cannot.
+    Executor(asio::any_io_executor executor, ExecutorOptions options);
+    Executor(const Executor&) = delete;
+    Executor& operator=(const Executor&) = delete;
+    ~Executor();
+
+    void start();
+    /// With `orderly`, tells the master that this host will be back. Containers go on running.
+    [[nodiscard]] awaitable<> stop(bool orderly);
+
+  private:
+    struct Parts;
+    std::unique_ptr<Parts> parts_;
+};
+
+} // namespace methos::executor

@@ -1,0 +1,40 @@
+// methos-executor: reads its flags, runs one Executor until SIGTERM, and leaves its containers
+// running.
+#include "core/observe/log.hpp"
+#include "core/runtime/program.hpp"
+#include "executor/executor.hpp"
+#include "executor/options.hpp"
+
+#include <cstdio>
+
+namespace {
+
+using methos::executor::Executor;
+using methos::executor::ExecutorOptions;
+
+methos::awaitable<> run_until_stopped(methos::Program& program, ExecutorOptions options) {
+    Executor executor(program.executor(), std::move(options));
+    executor.start();
+    co_await program.stop_requested().wait();
+    methos::log::info("stopping; containers go on running");
+    co_await executor.stop(true);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    int exit_code = 0;
+    auto options = methos::executor::read_executor_options(argc, argv, exit_code);
+    if (!options) {
+        return exit_code;
+    }
+    const auto level = methos::log::set_level(options->log_level);
+    if (!level) {
+        std::fprintf(stderr, "methos-executor: --log-level: %s\n", level.error().message.c_str());
+        return 2;
+    }
+    methos::ProgramOptions surroundings;
+    surroundings.pool_threads = 1;
+    methos::Program program(surroundings);
+    return program.run(run_until_stopped(program, std::move(*options)));
+}

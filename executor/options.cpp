@@ -1,0 +1,214 @@
+#include "executor/options.hpp"
+
+#include "executor/docker/engine.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+namespace methos::executor {
+
+namespace {
+
+constexpr int bad_usage = 2; // DESIGN section 8
+constexpr std::size_t token_bytes_max = 16 * 1024;
+
+struct Texts {
+    std::string join;
+    std::string docker = "unix:///var/run/docker.sock";
+    std::string registry_proxy;
+    std::string pull_fallback = "on";
+    std::string policy;
+    std::string attributes;
+};
+
+void add_flags(CLI::App& app, ExecutorOptions& options, Texts& texts) {
+    app.set_config("--config", "", "TOML file with any of these flags");
+    const auto flag =
+        [&app](const char* name, std::string& into, const char* environment, const char* help) {
+            app.add_option(name, into, help)
+                ->envname(std::string("METHOS_EXECUTOR_") + environment)
+                ->capture_default_str();
+        };
+    flag("--join", texts.join, "JOIN", "join token, or @FILE that holds it");
+    flag("--docker", texts.docker, "DOCKER", "the Docker Engine's socket");
+    flag("--registry-proxy",
+         texts.registry_proxy,
+         "REGISTRY_PROXY",
+         "http://HOST:PORT of methos-registry-proxy");
+    flag("--pull-fallback",
+         texts.pull_fallback,
+         "PULL_FALLBACK",
+         "on or off: straight to the upstream when the proxy cannot");
+    flag("--policy", texts.policy, "POLICY", "TOML file (not implemented yet)");
+    flag("--resources",
+         options.resources,
+         "RESOURCES",
+         "\"cpus:4;mem:8192;disk:10000;gpus:0;ports:[31000-32000]\"; what is left out is detected");
+    flag("--attributes", texts.attributes, "ATTRIBUTES", "\"rack:a;zone:b\"");
+    flag("--role", options.role, "ROLE", "role this host is reserved for");
+    flag("--hostname", options.hostname, "HOSTNAME", "name shown to people");
+    flag("--advertise-ip",
+         options.advertise_ip,
+         "ADVERTISE_IP",
+         "address at which instances are reached (the local one of the bus connection)");
+    flag("--publish-ip",
+         options.publish_ip,
+         "PUBLISH_IP",
+         "address that published ports listen on (all)");
+    flag("--data-dir", options.data_dir, "DATA_DIR", "where this host's identity is kept");
+    flag("--log-level", options.log_level, "LOG_LEVEL", "debug, info, warning, error");
+}
+
+Result<std::string> read_token(const std::string& join) {
+    if (join.empty()) {
+        return Error(Code::InvalidInput,
+                     "--join is missing: give it the token that the master printed, or @FILE "
+                     "(join.token in the master's data directory)");
+    }
+    if (join.front() != '@') {
+        return join;
+    }
+    const auto path = join.substr(1);
+    std::ifstream file(path);
+    std::string text(token_bytes_max, '\0');
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) {
+        text.pop_back();
+    }
+    if (text.empty()) {
+        return Error(Code::InvalidInput,
+                     "--join: " + path +
+                         " cannot be read or is empty; it is join.token of the "
+                         "master's data directory");
+    }
+    return text;
+}
+
+Result<HostPort> parse_proxy(std::string text) {
+    constexpr std::string_view scheme = "http://";
+    if (!text.starts_with(scheme)) {
+        return Error(Code::InvalidInput, "must be http://HOST:PORT");
+    }
+    text.erase(0, scheme.size());
+    while (!text.empty() && text.back() == '/') {
+        text.pop_back();
+    }
+    auto address = parse_host_port(text);
+    if (!address || address->port == 0) {
+        return Error(Code::InvalidInput, "must be http://HOST:PORT");
+    }
+    return address;
+}
+
+template <class T>
+bool take(const char* flag, const Result<T>& value, T& into, std::string& wrong) {
+    if (!value) {
+        wrong = std::string(flag) + ": " + value.error().message;
+        return false;
+    }
+    into = *value;
+    return true;
+}
+
+std::string own_hostname() {
+    std::array<char, 256> name{};
+    if (::gethostname(name.data(), name.size() - 1) != 0) {
+        return "unnamed";
+    }
+    return name.data();
+}
+
+/// What is wrong, in a sentence; empty when nothing is.
+std::string check(const Texts& texts, ExecutorOptions& options) {
+    if (!texts.policy.empty()) {
+        return "--policy is not implemented yet; the default policy applies without it "
+               "(docs/executor.md)";
+    }
+    const auto join = read_token(texts.join);
+    if (!join) {
+        return join.error().message;
+    }
+    std::string wrong;
+    if (!take("--join", bus::parse_join_token(*join), options.token, wrong) ||
+        !take(
+            "--docker", docker::parse_socket_address(texts.docker), options.docker_socket, wrong) ||
+        !take("--attributes", parse_attributes(texts.attributes), options.attributes, wrong)) {
+        return wrong;
+    }
+    if (options.token.addresses.empty()) {
+        return "--join: the token names no master";
+    }
+    if (!texts.registry_proxy.empty()) {
+        HostPort proxy;
+        if (!take("--registry-proxy", parse_proxy(texts.registry_proxy), proxy, wrong)) {
+            return wrong;
+        }
+        options.registry_proxy = proxy;
+    }
+    if (texts.pull_fallback != "on" && texts.pull_fallback != "off") {
+        return "--pull-fallback: must be on or off";
+    }
+    options.pull_fallback = texts.pull_fallback == "on";
+    HostResources ignored;
+    if (!options.resources.empty() &&
+        !take("--resources",
+              parse_host_resources(options.resources, HostResources()),
+              ignored,
+              wrong)) {
+        return wrong;
+    }
+    if (options.role.empty()) {
+        return "--role: must not be empty; `*` is everybody's";
+    }
+    if (options.hostname.empty()) {
+        options.hostname = own_hostname();
+    }
+    return "";
+}
+
+} // namespace
+
+Result<std::map<std::string, std::string>> parse_attributes(const std::string& text) {
+    std::map<std::string, std::string> attributes;
+    std::istringstream list(text);
+    std::string entry;
+    while (std::getline(list, entry, ';')) {
+        const auto colon = entry.find(':');
+        if (colon == std::string::npos || colon == 0 || colon + 1 == entry.size()) {
+            return Error(Code::InvalidInput, "'" + entry + "' is not KEY:VALUE");
+        }
+        attributes[entry.substr(0, colon)] = entry.substr(colon + 1);
+    }
+    return attributes;
+}
+
+std::optional<ExecutorOptions>
+read_executor_options(int argc, const char* const* argv, int& exit_code) {
+    CLI::App app("Runs this host's tasks as Docker containers.", "methos-executor");
+    app.set_version_flag("--version", METHOS_VERSION);
+    ExecutorOptions options;
+    Texts texts;
+    add_flags(app, options, texts);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        exit_code = app.exit(error) == 0 ? 0 : bad_usage;
+        return std::nullopt;
+    }
+    const auto wrong = check(texts, options);
+    if (!wrong.empty()) {
+        std::fprintf(stderr, "methos-executor: %s\n", wrong.c_str());
+        exit_code = bad_usage;
+        return std::nullopt;
+    }
+    return options;
+}
+
+} // namespace methos::executor

@@ -1,0 +1,38 @@
+// methos-executor's flags, config file and environment as checked values. Knows CLI11; nothing else
+// does.
+#pragma once
+
+#include "core/base/units.hpp"
+#include "core/bus/bus.hpp"
+#include "core/model/resources.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+
+namespace methos::executor {
+
+struct ExecutorOptions {
+    bus::JoinToken token;
+    std::string docker_socket = "/var/run/docker.sock";
+    std::optional<HostPort> registry_proxy;
+    bool pull_fallback = true;
+    std::string resources; ///< text of --resources, checked; what it leaves out is detected
+    std::map<std::string, std::string> attributes;
+    std::string role = "*";
+    std::string hostname;
+    std::string advertise_ip; ///< empty: the local address of the bus connection
+    std::string publish_ip;   ///< empty: all addresses
+    std::string data_dir = "/var/lib/methos/executor";
+    std::string log_level = "info";
+};
+
+/// Reads argv, `--config FILE` (TOML) and METHOS_EXECUTOR_*. Nothing when the program is to leave
+/// at once with `exit_code` (help, version, bad usage; what there is to say has been printed).
+[[nodiscard]] std::optional<ExecutorOptions>
+read_executor_options(int argc, const char* const* argv, int& exit_code);
+
+/// "rack:a;zone:b". Errors: InvalidInput with the offending part.
+[[nodiscard]] Result<std::map<std::string, std::string>> parse_attributes(const std::string& text);
+
+} // namespace methos::executor

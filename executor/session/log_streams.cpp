@@ -1,0 +1,287 @@
+#include "executor/session/log_streams.hpp"
+
+#include "core/observe/log.hpp"
+#include "core/runtime/timeout.hpp"
+#include "executor/streams/log_reader.hpp"
+
+#include <algorithm>
+
+namespace methos::executor {
+
+namespace {
+
+constexpr std::size_t chunk_bytes_max = wire::stream_chunk_bytes_max / 2; // the rest: times, tags
+constexpr std::size_t outstanding_bytes_max = wire::stream_credit_bytes_max;
+constexpr int chunk_lines_max = 500; // also bounds what empty lines cost
+constexpr std::size_t streams_max = 256;
+constexpr Duration credit_limit = std::chrono::minutes(10); // nobody reads any more
+
+} // namespace
+
+struct LogStreams::Stream {
+    Stream(const asio::any_io_executor& executor, const wire::StreamOpen& open)
+        : id(open.stream()), task(open.task()), credit(open.credit_bytes()), wake(executor),
+          over(executor) {
+        if (credit > 0) {
+            chunk_bytes = std::min(chunk_bytes, credit);
+        }
+        query.follow = open.follow();
+        query.timestamps = true;
+        constexpr std::int64_t nanos_per_ms = 1'000'000;
+        query.since = open.since_ms() * nanos_per_ms;
+        if (open.tail() >= 0) {
+            query.tail = open.tail();
+        }
+    }
+
+    std::uint64_t id;
+    std::string task;
+    docker::LogQuery query;
+    std::size_t credit;                        ///< bytes of text that may be sent
+    std::size_t chunk_bytes = chunk_bytes_max; ///< less when the credit at open was less
+    std::size_t outstanding = 0;               ///< bytes sent and not given back
+    Signal wake;                               ///< credit came
+    Gate over;                                 ///< the master wants no more
+};
+
+LogStreams::LogStreams(asio::any_io_executor executor,
+                       docker::Engine& engine,
+                       const TaskRunner& runner,
+                       SessionOptions options)
+    : executor_(executor), engine_(engine), runner_(runner), options_(std::move(options)),
+      group_(executor, [](const std::string& child, const Error& error) {
+          log::failure("a log stream ended unexpectedly", error, {{"stream", child}});
+      }) {}
+
+LogStreams::~LogStreams() = default;
+
+void LogStreams::open(const wire::SessionMark& control, const std::string& address) {
+    close();
+    mark_ = control;
+    address_ = address;
+    connect();
+}
+
+void LogStreams::close() {
+    end_all();
+    client_.reset();
+    mark_ = wire::SessionMark();
+}
+
+awaitable<> LogStreams::stop() {
+    close();
+    group_.stop();
+    co_await group_.join();
+}
+
+void LogStreams::connect() {
+    bus::ClientOptions options;
+    options.address = address_;
+    options.server_key = options_.token.server_key;
+    options.keys = options_.identity.curve;
+    bus::BusClient::Handlers handlers;
+    handlers.on_frame = [this](const std::string& bytes) { take(bytes); };
+    handlers.on_connected = [this] { say_hello(); };
+    handlers.on_disconnected = [this](const std::string&) { end_all(); }; // ZeroMQ connects again
+    client_ = std::make_unique<bus::BusClient>(executor_, std::move(options), std::move(handlers));
+}
+
+void LogStreams::say_hello() {
+    auto frame = wire::make_frame(wire::SessionMark());
+    auto& hello = *frame.mutable_hello();
+    hello.set_protocol_min(wire::protocol_version);
+    hello.set_protocol_max(wire::protocol_version);
+    hello.set_build(options_.build);
+    hello.set_connection(wire::Hello::STREAM);
+    hello.set_join_secret(options_.token.secret);
+    hello.set_host_key(options_.identity.key);
+    hello.mutable_host()->set_id(options_.identity.id.value);
+    hello.set_control_session(mark_.session);
+    send(frame);
+}
+
+void LogStreams::take(const std::string& bytes) {
+    const auto frame = wire::parse_frame(bytes);
+    if (!frame) {
+        log::limited("stream frame",
+                     "the master sent a frame that is not one",
+                     {{"why", frame.error().to_string()}});
+        return;
+    }
+    if (frame->has_refused()) {
+        log::limited("stream refused",
+                     "the master refuses the stream connection",
+                     {{"why", frame->refused().message()}});
+        return;
+    }
+    if (frame->session() != mark_.session) {
+        return; // of an old session
+    }
+    if (frame->has_stream_open()) {
+        take_open(frame->stream_open());
+    } else if (frame->has_stream_credit()) {
+        const auto found = streams_.find(frame->stream_credit().stream());
+        if (found != streams_.end()) {
+            auto& stream = *found->second;
+            const std::size_t given = frame->stream_credit().bytes();
+            const auto settled = std::min(given, stream.outstanding);
+            stream.outstanding -= settled;
+            outstanding_bytes_ -= settled;
+            stream.credit = std::min(stream.credit + given, outstanding_bytes_max);
+            for (const auto& [id, waiting] : streams_) {
+                waiting->wake.notify();
+            }
+        }
+    } else if (frame->has_stream_end()) {
+        const auto found = streams_.find(frame->stream_end().stream());
+        if (found != streams_.end()) {
+            found->second->over.open();
+            found->second->wake.notify();
+        }
+    }
+}
+
+void LogStreams::take_open(const wire::StreamOpen& open) {
+    if (streams_.contains(open.stream())) {
+        return; // said twice
+    }
+    if (streams_.size() >= streams_max) {
+        send_end(open.stream(), "resource_exhausted", "too many log streams of this host");
+        return;
+    }
+    auto stream = std::make_shared<Stream>(executor_, open);
+    stream->credit = std::min(stream->credit, outstanding_bytes_max);
+    streams_.emplace(stream->id, stream);
+    group_.spawn(stream->task, serve(stream));
+}
+
+void LogStreams::end_all() {
+    for (const auto& [id, stream] : std::exchange(streams_, {})) {
+        stream->over.open();
+        stream->wake.notify();
+    }
+    outstanding_bytes_ = 0;
+}
+
+awaitable<> LogStreams::serve(StreamPtr stream) {
+    Error problem;
+    bool failed = false;
+    try {
+        co_await copy_logs(stream);
+    } catch (const std::exception&) {
+        problem = error_of_current_exception();
+        failed = true;
+        if (problem.code == Code::Cancelled) {
+            throw;
+        }
+    }
+    const auto mine = streams_.find(stream->id);
+    if (mine == streams_.end() || mine->second != stream) {
+        co_return; // the connection is another by now
+    }
+    streams_.erase(mine);
+    outstanding_bytes_ -= stream->outstanding;
+    for (const auto& [id, waiting] : streams_) {
+        waiting->wake.notify();
+    }
+    if (failed) {
+        send_end(stream->id, std::string(traits_of(problem.code).name), problem.to_string());
+    } else {
+        send_end(stream->id, "", "");
+    }
+}
+
+awaitable<> LogStreams::copy_logs(StreamPtr stream) {
+    const auto container = runner_.container_of(TaskName(stream->task));
+    if (container.empty()) {
+        throw Failure(Code::NotFound, "no container of task " + stream->task + " on this host");
+    }
+    const auto seen = co_await engine_.inspect_container(container);
+    if (!seen) {
+        throw Failure(seen.error().to_error());
+    }
+    streams::LogFormat format;
+    format.tty = seen->tty;
+    const auto body = co_await engine_.logs(container, stream->query);
+    if (!body) {
+        throw Failure(body.error().to_error());
+    }
+    streams::LogReader reader(*body, format);
+    using namespace asio::experimental::awaitable_operators;
+    auto sending = send_all(stream, reader);
+    auto unwanted = stream->over.wait(); // a follower may wait long for its next line
+    auto race = std::move(sending) || std::move(unwanted);
+    co_await std::move(race);
+}
+
+awaitable<> LogStreams::send_all(StreamPtr stream, streams::LogReader& reader) {
+    for (;;) {
+        const auto lines = co_await reader.read();
+        if (lines.empty()) {
+            co_return;
+        }
+        auto frame = start_data(*stream);
+        std::size_t bytes = 0;
+        for (const auto& line : lines) {
+            // What is longer than a chunk goes as several lines of the same time.
+            std::size_t from = 0;
+            do {
+                const auto text = line.text.substr(from, stream->chunk_bytes);
+                const int lines_so_far = frame.stream_data().lines_size();
+                if (lines_so_far > 0 && (bytes + text.size() > stream->chunk_bytes ||
+                                         lines_so_far >= chunk_lines_max)) {
+                    co_await send_data(stream, std::move(frame), bytes);
+                    frame = start_data(*stream);
+                    bytes = 0;
+                }
+                auto& out = *frame.mutable_stream_data()->add_lines();
+                out.set_time_ns(line.time);
+                out.set_channel(line.channel == docker::Channel::Err ? 2 : 1);
+                out.set_text(text);
+                bytes += text.size();
+                from += text.size();
+            } while (from < line.text.size());
+        }
+        co_await send_data(stream, std::move(frame), bytes);
+    }
+}
+
+wire::Frame LogStreams::start_data(const Stream& stream) const {
+    auto frame = wire::make_frame(mark_);
+    frame.mutable_stream_data()->set_stream(stream.id);
+    return frame;
+}
+
+/// Waits until there is credit for all of it.
+awaitable<> LogStreams::send_data(StreamPtr stream, wire::Frame frame, std::size_t bytes) {
+    while (stream->credit < bytes || outstanding_bytes_ + bytes > outstanding_bytes_max) {
+        const bool woken = co_await stream->wake.wait_for(credit_limit);
+        if (!woken) {
+            throw Failure(Code::Timeout, "nobody has read this log for 10 minutes");
+        }
+    }
+    stream->credit -= std::min(stream->credit, bytes);
+    stream->outstanding += bytes;
+    outstanding_bytes_ += bytes;
+    send(frame);
+}
+
+void LogStreams::send_end(std::uint64_t stream,
+                          const std::string& code,
+                          const std::string& message) {
+    auto frame = wire::make_frame(mark_);
+    auto& end = *frame.mutable_stream_end();
+    end.set_stream(stream);
+    end.set_code(code);
+    end.set_error(wire::clean_text(message));
+    send(frame);
+}
+
+void LogStreams::send(const wire::Frame& frame) {
+    if (client_ && !client_->send(wire::serialize(frame))) {
+        log::limited("stream queue", "the queue of the stream connection is full", {});
+        end_all();
+    }
+}
+
+} // namespace methos::executor

@@ -1,0 +1,65 @@
+// Logs for the master, read from the Engine on demand: a second connection to the master (so that a
+// big log never delays a beat), on which StreamOpen asks and StreamData answers, as far as credit
+// goes. Nothing runs while nobody reads. Loop thread only.
+#pragma once
+
+#include "core/runtime/async.hpp"
+#include "core/wire/frames.hpp"
+#include "executor/docker/engine.hpp"
+#include "executor/session/session.hpp"
+#include "executor/streams/log_reader.hpp"
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace methos::executor {
+
+class LogStreams {
+  public:
+    /// `engine` and `runner` must outlive it.
+    LogStreams(asio::any_io_executor executor,
+               docker::Engine& engine,
+               const TaskRunner& runner,
+               SessionOptions options);
+    LogStreams(const LogStreams&) = delete;
+    LogStreams& operator=(const LogStreams&) = delete;
+    ~LogStreams();
+
+    /// A control session is open: connects to the same master for its streams.
+    void open(const wire::SessionMark& control, const std::string& address);
+    /// The control session has ended, and its streams with it.
+    void close();
+    [[nodiscard]] awaitable<> stop();
+
+  private:
+    struct Stream;
+    using StreamPtr = std::shared_ptr<Stream>;
+
+    void connect();
+    void say_hello();
+    void take(const std::string& bytes);
+    void take_open(const wire::StreamOpen& open);
+    void end_all();
+    [[nodiscard]] awaitable<> serve(StreamPtr stream);
+    [[nodiscard]] awaitable<> copy_logs(StreamPtr stream);
+    [[nodiscard]] awaitable<> send_all(StreamPtr stream, streams::LogReader& reader);
+    [[nodiscard]] awaitable<> send_data(StreamPtr stream, wire::Frame frame, std::size_t bytes);
+    [[nodiscard]] wire::Frame start_data(const Stream& stream) const;
+    void send_end(std::uint64_t stream, const std::string& code, const std::string& message);
+    void send(const wire::Frame& frame);
+
+    asio::any_io_executor executor_;
+    docker::Engine& engine_;
+    const TaskRunner& runner_;
+    SessionOptions options_;
+    wire::SessionMark mark_; ///< of the control session; {0, 0} while there is none
+    std::string address_;
+    std::unique_ptr<bus::BusClient> client_;
+    std::map<std::uint64_t, StreamPtr> streams_;
+    std::size_t outstanding_bytes_ = 0; ///< of all streams: sent and not given back as credit
+    TaskGroup group_;
+};
+
+} // namespace methos::executor
