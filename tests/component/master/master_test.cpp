@@ -1,0 +1,268 @@
+// The master's shell, bus and HTTP together: persist before seen, a disk that fills up, sessions, and answers to
+// bad input. What the decisions are is tested on the heart alone (tests/unit/master/heart).
+#include "tests/component/master/master_lab.hpp"
+#include "tests/support/catch.hpp"
+
+#include <nlohmann/json.hpp>
+
+using namespace methos;
+using nlohmann::json;
+using methos::test::FakeExecutor;
+using methos::test::MasterLab;
+
+namespace {
+
+const std::string demo = R"({"id":"/demo","cpus":0.1,"mem":32,"instances":2,"cmd":"serve",
+    "container":{"type":"DOCKER","docker":{"image":"busybox"}}})";
+
+std::size_t running(const json& document) {
+    return document.at("app").at("tasksRunning").get<std::size_t>();
+}
+
+awaitable<wire::Launch> take_launches(FakeExecutor& executor, int count) {
+    wire::Launch all;
+    while (all.tasks_size() < count) {
+        const auto frame = co_await executor.next(wire::Frame::kLaunch);
+        all.MergeFrom(frame.launch());
+    }
+    co_return all;
+}
+
+awaitable<> deploy_and_scale(MasterLab& lab) {
+    auto executor = lab.executor();
+    co_await executor->join("one");
+    const auto created = co_await lab.call("POST", "/v2/apps", demo);
+    REQUIRE(created.status == 201);
+    const auto app = json::parse(created.body);
+    REQUIRE(app.at("tasksStaged") == 0);
+    REQUIRE(created.headers.get("Marathon-Deployment-Id") == app.at("deployments").at(0).at("id").get<std::string>());
+    const auto launches = co_await take_launches(*executor, 2);
+    REQUIRE(launches.specs_size() == 1);
+    REQUIRE(launches.specs(0).shell() == "serve");
+    for (const auto& task : launches.tasks()) {
+        REQUIRE(task.request() == created.headers.get("X-Request-Id"));
+        executor->report(task, TaskState::Running);
+    }
+    const auto ack = co_await executor->next(wire::Frame::kAck);
+    REQUIRE(ack.ack().tasks_size() >= 1);
+    std::function<bool(const json&)> two = [](const json& document) { return running(document) == 2; };
+    const auto settled = co_await lab.get_until("/v2/apps/demo", std::move(two));
+    REQUIRE(settled.at("app").at("tasks").size() == 2);
+
+    const auto scaled = co_await lab.call("PUT", "/v2/apps//demo", R"({"instances":1})");
+    REQUIRE(scaled.status == 200);
+    const auto kill = co_await executor->next(wire::Frame::kKill);
+    REQUIRE(kill.kill().tasks_size() == 1);
+    for (const auto& task : launches.tasks()) {
+        if (task.number() == kill.kill().tasks(0).number()) {
+            executor->report(task, TaskState::Killed);
+        }
+    }
+    std::function<bool(const json&)> one = [](const json& document) {
+        return document.at("app").at("tasks").size() == 1 && document.at("app").at("deployments").empty();
+    };
+    (void)co_await lab.get_until("/v2/apps/demo", std::move(one));
+
+    const auto removed = co_await lab.call("DELETE", "/v2/apps/demo");
+    REQUIRE(removed.status == 200);
+    const auto gone = co_await lab.call("GET", "/v2/apps/demo");
+    REQUIRE(gone.status == 404);
+    REQUIRE(json::parse(gone.body).at("message") == "App '/demo' does not exist");
+}
+
+awaitable<> nothing_before_it_is_durable(MasterLab& lab) {
+    auto executor = lab.executor();
+    co_await executor->join("one");
+    std::function<bool(const json&)> up = [](const json& document) {
+        return document.at("hosts").size() == 1 && document.at("hosts").at(0).at("state") == "UP";
+    };
+    (void)co_await lab.get_until("/methos/v1/hosts", std::move(up));
+    lab.store.hold();
+    bool answered = false;
+    TaskGroup tasks(co_await asio::this_coro::executor, [](const std::string&, const Error&) {});
+    auto post = [](MasterLab& where, bool& done) -> awaitable<> {
+        const auto response = co_await where.call("POST", "/v2/apps", demo);
+        REQUIRE(response.status == 201);
+        done = true;
+    };
+    const auto before = lab.store.commits_begun();
+    tasks.spawn("post", post(lab, answered));
+    while (lab.store.commits_begun() == before) {
+        co_await sleep_for(std::chrono::milliseconds(1));
+    }
+    // The commit is under way and cannot end: beats still pass, and whatever comes first is not a LAUNCH.
+    for (int i = 0; i < 5; ++i) {
+        executor->beat();
+        const auto beat = co_await executor->next(wire::Frame::kBeat);
+        REQUIRE(beat.beat().sequence() == static_cast<std::uint64_t>(i + 1));
+    }
+    REQUIRE_FALSE(answered);
+    lab.store.let_go();
+    const auto launches = co_await take_launches(*executor, 2);
+    REQUIRE(launches.tasks_size() == 2);
+    co_await tasks.join();
+    REQUIRE(answered);
+}
+
+awaitable<> full_disk(MasterLab& lab) {
+    auto executor = lab.executor();
+    co_await executor->join("one");
+    const auto created = co_await lab.call("POST", "/v2/apps", demo);
+    REQUIRE(created.status == 201);
+    const auto launches = co_await take_launches(*executor, 2);
+    lab.store.fill_disk();
+    const auto refused = co_await lab.call("PUT", "/v2/apps/demo", R"({"instances":5})");
+    REQUIRE(refused.status == 507);
+    const auto again = co_await lab.call("DELETE", "/v2/apps/demo");
+    REQUIRE(again.status == 507);
+    REQUIRE(json::parse(again.body).at("message").get<std::string>().find("disk is full") != std::string::npos);
+    // Reading goes on and shows what is durable; the session lives.
+    const auto shown = co_await lab.call("GET", "/v2/apps/demo");
+    REQUIRE(json::parse(shown.body).at("app").at("instances") == 2);
+    executor->beat();
+    (void)co_await executor->next(wire::Frame::kBeat);
+    const auto hosts = co_await lab.call("GET", "/methos/v1/hosts");
+    REQUIRE(json::parse(hosts.body).at("hosts").at(0).at("state") == "UP");
+
+    lab.store.make_room();
+    for (int tries = 0; !lab.shell->refusal().empty() && tries < 1000; ++tries) {
+        executor->beat();
+        co_await sleep_for(std::chrono::milliseconds(10));
+    }
+    // As an executor does that got no ACK: say it again.
+    for (const auto& task : launches.tasks()) {
+        executor->report(task, TaskState::Running);
+    }
+    const auto accepted = co_await lab.call("PUT", "/v2/apps/demo", R"({"instances":3})");
+    REQUIRE(accepted.status == 200);
+    const auto one_more = co_await take_launches(*executor, 1);
+    REQUIRE(one_more.tasks_size() == 1);
+}
+
+awaitable<> turned_away(MasterLab& lab) {
+    auto executor = lab.executor();
+    executor->send(FakeExecutor::hello("x", "wrong"));
+    const auto bad_secret = co_await executor->next(wire::Frame::kRefused);
+    REQUIRE(bad_secret.refused().why() == wire::Refused::BAD_SECRET);
+    executor->send_raw("\xff\xff\xff garbage");
+    const auto bad_frame = co_await executor->next(wire::Frame::kRefused);
+    REQUIRE(bad_frame.refused().why() == wire::Refused::BAD_FRAME);
+    executor->send(wire::make_beat({12345, 1}, 1));
+    const auto unknown = co_await executor->next(wire::Frame::kRefused);
+    REQUIRE(unknown.refused().why() == wire::Refused::UNKNOWN_SESSION);
+    auto newer = FakeExecutor::hello("x", methos::test::join_secret);
+    newer.mutable_hello()->set_protocol_min(99);
+    newer.mutable_hello()->set_protocol_max(99);
+    executor->send(newer);
+    const auto protocol = co_await executor->next(wire::Frame::kRefused);
+    REQUIRE(protocol.refused().why() == wire::Refused::BAD_PROTOCOL);
+    const auto hosts = co_await lab.call("GET", "/methos/v1/hosts");
+    REQUIRE(json::parse(hosts.body).at("hosts").empty());
+}
+
+awaitable<> newer_session_wins(MasterLab& lab) {
+    auto first = lab.executor();
+    co_await first->join("one");
+    auto second = lab.executor();
+    co_await second->join("one");
+    first->beat();
+    const auto refused = co_await first->next(wire::Frame::kRefused);
+    REQUIRE(refused.refused().why() == wire::Refused::UNKNOWN_SESSION);
+    second->beat();
+    (void)co_await second->next(wire::Frame::kBeat);
+    first->close();  // and its end is not taken for the host's
+    second->beat();
+    (void)co_await second->next(wire::Frame::kBeat);
+    const auto hosts = co_await lab.call("GET", "/methos/v1/hosts");
+    REQUIRE(json::parse(hosts.body).at("hosts").size() == 1);
+    REQUIRE(json::parse(hosts.body).at("hosts").at(0).at("state") == "UP");
+}
+
+awaitable<> bad_requests(MasterLab& lab) {
+    struct Case {
+        const char* method;
+        const char* path;
+        const char* body;
+        int status;
+    };
+    static constexpr Case cases[] = {
+        {"POST", "/v2/apps", "{", 400},
+        {"POST", "/v2/apps", "", 400},
+        {"POST", "/v2/apps", "[]", 422},
+        {"POST", "/v2/apps", R"({"id":"/x","cmd":"a"})", 422},
+        {"POST", "/v2/apps", R"({"id":"/UPPER","cmd":"a","container":{"docker":{"image":"b"}}})", 422},
+        {"POST", "/v2/apps", R"({"id":"/x","cmd":"a","cpus":-1,"container":{"docker":{"image":"b"}}})", 422},
+        {"PUT", "/v2/apps/x", R"({"instances":"many"})", 422},
+        {"DELETE", "/v2/apps/x", "", 404},
+        {"GET", "/v2/apps/x", "", 404},
+        {"GET", "/v2/apps/x/tasks", "", 404},
+        {"GET", "/methos/v1/why/x", "", 404},
+        {"GET", "/methos/v1/logs/x", "", 404},
+        {"GET", "/v2/groups", "", 501},
+        {"POST", "/v2/apps/x/restart", "", 501},
+        {"POST", "/api/v1/scheduler", "{}", 501},
+        {"GET", "/v1/scheduler/jobs", "", 501},
+        {"GET", "/nowhere", "", 404},
+    };
+    for (const auto& one : cases) {
+        const auto response = co_await lab.call(one.method, one.path, one.body);
+        CAPTURE(one.method, one.path, one.body, response.body);
+        REQUIRE(response.status == one.status);
+        const auto document = json::parse(response.body);
+        REQUIRE((document.contains("message") || document.contains("error")));
+    }
+    // Nobody was hurt, and nothing was kept.
+    const auto apps = co_await lab.call("GET", "/v2/apps");
+    REQUIRE(json::parse(apps.body).at("apps").empty());
+}
+
+}  // namespace
+
+SCENARIO("a deployed app is launched, scaled and removed over the bus") {
+    MasterLab().run(deploy_and_scale);
+}
+
+SCENARIO("nothing is seen outside before it is durable") {
+    MasterLab().run(nothing_before_it_is_durable);
+}
+
+SCENARIO("a full disk refuses changes and keeps reads and liveness") {
+    MasterLab().run(full_disk);
+}
+
+SCENARIO("strangers and garbage are refused by name") {
+    MasterLab().run(turned_away);
+}
+
+SCENARIO("of two sessions of one host the newer one counts") {
+    MasterLab().run(newer_session_wins);
+}
+
+SCENARIO("bad requests get an answer and change nothing") {
+    MasterLab().run(bad_requests);
+}
+
+SCENARIO("every route of the master says who may call it") {
+    test::ScriptedStore store;
+    asio::io_context context;
+    asio::thread_pool pool(1);
+    const SystemClock clock;
+    Metrics metrics;
+    master::Shell shell(context.get_executor(), pool, clock, store, heart::Options(), metrics);
+    master::LogStreams streams;
+    master::ApiContext api{context.get_executor(), shell, streams, metrics, "test", "127.0.0.1:8080"};
+    const auto router = master::make_router(api);
+    std::size_t open = 0;
+    for (const auto& route : router.routes()) {
+        CAPTURE(route.method, route.pattern);
+        REQUIRE(route.auth != http::Auth::Undeclared);
+        open += route.auth == http::Auth::Public ? 1 : 0;
+    }
+    REQUIRE(open == 1);  // /ping
+    http::Route careless;
+    careless.method = "GET";
+    careless.pattern = "/secret";
+    careless.handler = [](http::Request) -> awaitable<http::Response> { co_return http::Response(); };
+    http::Router other;
+    REQUIRE_THROWS_AS(other.add(careless), Failure);
+}
