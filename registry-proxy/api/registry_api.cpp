@@ -44,11 +44,11 @@ http::Response make_manifest_response(const http::Request& request,
     return response;
 }
 
-/// The head of a blob that is not sent: the server prints the length and no body.
+/// The answer to HEAD: the length of a body that is not sent.
 http::Response make_head(const Digest& digest, std::uint64_t bytes) {
     http::Response response(200);
     set_blob_headers(response, digest);
-    response.stream_length = bytes;
+    response.headers.set("Content-Length", std::to_string(bytes));
     return response;
 }
 
