@@ -18,7 +18,7 @@ struct Surroundings {
     std::istream& in;
     Terminal terminal;
     Interrupts interrupts = Interrupts::Watch;
-    WaitOptions wait; ///< --detach and --timeout come from the flags
+    WaitOptions wait = WaitOptions(); ///< --detach and --timeout come from the flags
     Duration answer_limit = std::chrono::seconds(10);
 };
 

@@ -27,6 +27,31 @@ struct Tally {
     }
 };
 
+bool has_reason(const WaitingView& group, std::string_view name) {
+    return std::any_of(group.reasons.begin(),
+                       group.reasons.end(),
+                       [name](const WaitingReason& reason) { return reason.reason == name; });
+}
+
+bool is_staged(const WaitingView& group) {
+    return has_reason(group, "Staging");
+}
+
+/// "2 instances cannot be placed: no host has joined" -> "no host has joined": the count and the
+/// verdict stand before it already.
+std::string bare_reason(std::string text) {
+    const auto words = text.find_first_not_of("0123456789");
+    for (const std::string_view start : {" instances ", " instance "}) {
+        if (words != 0 && words != std::string::npos &&
+            text.compare(words, start.size(), start) == 0) {
+            text.erase(0, words + start.size());
+            break;
+        }
+    }
+    constexpr std::string_view verdict = "cannot be placed: ";
+    return text.rfind(verdict, 0) == 0 ? text.substr(verdict.size()) : text;
+}
+
 std::string lowered(std::string text) {
     std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
         return static_cast<char>(std::tolower(c));
@@ -34,10 +59,14 @@ std::string lowered(std::string text) {
     return text;
 }
 
-/// "pulling nginx:1.25: layer 3/5, 42%" -> "layer 3/5, 42%"
+/// "pulling nginx:1.25: 12.3/45.6 MB, 2/5 layers" -> "12.3/45.6 MB, 2/5 layers"; what is put
+/// otherwise stays whole.
 std::string pull_detail_of(const std::string& message) {
-    const auto layer = message.find("layer");
-    return layer == std::string::npos ? "" : message.substr(layer);
+    if (message.rfind("pulling ", 0) != 0) {
+        return message;
+    }
+    const auto colon = message.find(": ");
+    return colon == std::string::npos ? "" : message.substr(colon + 2);
 }
 
 void count_instance(Tally& tally, const InstanceView& task, const AppView& app) {
@@ -76,12 +105,20 @@ Tally tally_of(const AppView& app) {
     return tally;
 }
 
+/// The group that speaks of instances without a host; those on their way are shown as such.
+const WaitingView* unplaced_group(const WhyView& why) {
+    const auto found = std::find_if(why.waiting.begin(),
+                                    why.waiting.end(),
+                                    [](const WaitingView& group) { return !is_staged(group); });
+    return found == why.waiting.end() ? nullptr : &*found;
+}
+
 std::string waiting_words(std::int64_t missing, const std::optional<WhyView>& why) {
-    const bool explained = why && !why->waiting.empty();
-    const bool delayed = explained && is_delayed(why->waiting.front());
-    auto words = std::to_string(missing) + (delayed ? " delayed" : " waiting");
-    if (explained && !why->waiting.front().text.empty()) {
-        words += " (" + why->waiting.front().text + ")";
+    const auto* group = why ? unplaced_group(*why) : nullptr;
+    auto words = std::to_string(missing) +
+                 (group != nullptr && is_delayed(*group) ? " delayed" : " waiting");
+    if (group != nullptr && !group->text.empty()) {
+        words += " (" + bare_reason(group->text) + ")";
     }
     return words;
 }
@@ -113,7 +150,8 @@ bool is_stuck(const AppView& app, const Tally& tally, const std::optional<WhyVie
     }
     std::int64_t waiting = 0;
     for (const auto& group : why->waiting) {
-        if (is_delayed(group)) {
+        // No reason at all: it is about to be placed.
+        if (group.reasons.empty() || is_delayed(group) || is_staged(group)) {
             return false;
         }
         waiting += group.count;
@@ -133,17 +171,14 @@ std::string fingerprint_of(const Tally& tally, const WhyView& why) {
 }
 
 std::string reason_text(const WhyView& why) {
-    const auto& text = why.waiting.front().text;
+    const auto text = bare_reason(why.waiting.front().text);
     return text.empty() ? "no host can take it" : text;
 }
 
 } // namespace
 
 bool is_delayed(const WaitingView& group) {
-    return std::any_of(group.reasons.begin(), group.reasons.end(), [](const WaitingReason& reason) {
-        const auto word = lowered(reason.reason);
-        return word.find("backoff") != std::string::npos || word.find("delay") != std::string::npos;
-    });
+    return has_reason(group, "Backoff") || has_reason(group, "MassLossHold");
 }
 
 std::string summary_of(const AppView& app, const std::optional<WhyView>& why) {
@@ -175,7 +210,9 @@ ChangeStatus ChangeWatch::step_towards_running(const AppView& app, const Observa
     ChangeStatus status;
     status.line = line_of(app, tally, observation.why);
     count_failures(app, tally.running);
-    if (failures_in_a_row_ > 0 && app.last_failure && !app.last_failure->message.empty()) {
+    const bool told = app.last_failure && !app.last_failure->message.empty() &&
+                      status.line.find(app.last_failure->message) != std::string::npos;
+    if (failures_in_a_row_ > 0 && app.last_failure && !told) {
         status.line += "; last failure: " + app.last_failure->message;
     }
     const bool settled = tally.on_the_way() == 0 && tally.stopping == 0 && tally.outdated == 0;

@@ -118,15 +118,34 @@ class LogPrinter {
     std::string last_time_;
 };
 
-bool has_several_instances(Session& session, const std::string& id) {
-    const auto answer = get_app(session.master, id);
-    const auto app = read_app(parse_answer(answer, id));
-    return app.instances > 1 || app.tasks.size() > 1;
+/// What the name means to the API, and whether lines need the instance's name.
+struct LogTarget {
+    std::string name;
+    bool several = false;
+};
+
+/// An app's id, a task's id, or the short name of an instance. Throws Failure(NotFound).
+LogTarget find_target(Session& session, const std::string& name) {
+    if (is_task_id(name)) {
+        return LogTarget{name, false};
+    }
+    const auto id = absolute_app_id(name);
+    if (const auto answer = find_app(session.master, id)) {
+        const auto app = read_app(parse_answer(*answer, id));
+        return LogTarget{id, app.instances > 1 || app.tasks.size() > 1};
+    }
+    const auto answer = session.master.call("GET", "/v2/tasks", "list the instances");
+    for (const auto& task : read_tasks(parse_answer(answer, "the instances"))) {
+        if (short_task_name(task.id) == name) {
+            return LogTarget{task.id, false};
+        }
+    }
+    throw no_such_app(session.master, id);
 }
 
 } // namespace
 
-Result<std::string> plan_logs(const LogsOptions& options, WallTime now) {
+Result<std::string> plan_logs(const LogsOptions& options) {
     std::vector<std::string> query;
     if (options.follow) {
         query.emplace_back("follow=true");
@@ -136,15 +155,14 @@ Result<std::string> plan_logs(const LogsOptions& options, WallTime now) {
     }
     if (!options.since.empty()) {
         WallTime instant;
-        if (const auto ago = parse_duration(options.since)) {
-            instant = now - std::chrono::duration_cast<std::chrono::milliseconds>(*ago);
-        } else if (!parse_wall_time(options.since, instant)) {
+        // A duration goes as it is: the master's clock decides what it means.
+        if (!parse_duration(options.since) && !parse_wall_time(options.since, instant)) {
             return Error(Code::InvalidInput,
                          "--since " + options.since +
                              " is neither a duration like 10m nor an instant like "
                              "2026-01-31T12:00:00Z");
         }
-        query.push_back("since=" + http::percent_encode(format_wall_time(instant)));
+        query.push_back("since=" + http::percent_encode(options.since));
     }
     if (options.timestamps) {
         query.emplace_back("timestamps=true");
@@ -164,11 +182,13 @@ int run_logs(Session& session, const LogsOptions& options) {
     if (terminal.form == Form::Yaml || terminal.form == Form::Name) {
         throw Failure(Code::InvalidInput, "logs are text, or records with -o json");
     }
-    const auto path = plan_logs(options, SystemClock().now().wall).value();
-    const bool one_task = is_task_id(options.name);
-    const auto shown = one_task ? options.name : absolute_app_id(options.name);
-    const bool name_tasks = !one_task && has_several_instances(session, shown);
-    LogPrinter printer(terminal, options.timestamps, name_tasks);
+    auto wanted = options;
+    static_cast<void>(plan_logs(wanted).value()); // a wrong flag is told before anything is asked
+    const auto target = find_target(session, options.name);
+    wanted.name = target.name;
+    const auto path = plan_logs(wanted).value();
+    const auto& shown = target.name;
+    LogPrinter printer(terminal, options.timestamps, target.several);
     const auto print = [&printer](const StreamPiece& piece) { return printer.take(piece); };
     try {
         session.master.stream(path, "application/x-ndjson", "read the logs of " + shown, print);

@@ -10,7 +10,7 @@
 namespace methos::cli {
 
 struct LogsOptions {
-    std::string name; ///< an app, or the id of a task
+    std::string name; ///< an app, the id of a task, or the short name that `status` shows
     bool follow = false;
     std::optional<std::int64_t> tail; ///< lines per instance; none: all
     std::string since;                ///< "10m", or an ISO 8601 instant
@@ -20,7 +20,7 @@ struct LogsOptions {
 
 /// The path and query that ask for the logs. Pure.
 /// Errors: InvalidInput when `since` is neither a duration nor an instant.
-[[nodiscard]] Result<std::string> plan_logs(const LogsOptions& options, WallTime now);
+[[nodiscard]] Result<std::string> plan_logs(const LogsOptions& options);
 
 /// What the instances wrote to stderr goes to stderr. Lines of several instances carry the
 /// instance's short name. With `-o json` the records are printed as they come.

@@ -19,11 +19,16 @@ int run_version(Session& session) {
     try {
         const auto answer = session.master.call("GET", "/v2/info", "ask for the master's version");
         const auto info = parse_answer(answer, "its version");
-        const bool told = info.contains("version") && info.at("version").is_string();
-        const auto version = told ? info.at("version").get<std::string>() : "of unknown version";
+        const auto text = [&info](const char* key) {
+            return info.contains(key) && info.at(key).is_string() ? info.at(key).get<std::string>()
+                                                                  : std::string();
+        };
+        // "version" is that of Marathon's API, which clients compare; "buildref" is the program's.
         document["master"]["url"] = session.master.target().url;
-        document["master"]["version"] = version;
-        master_line = version + " at " + session.master.target().url;
+        document["master"]["version"] = text("buildref");
+        document["master"]["marathonApi"] = text("version");
+        master_line = text("buildref") + " at " + session.master.target().url + " (Marathon API " +
+                      text("version") + ")";
     } catch (const Failure& failure) {
         if (failure.code() == Code::Cancelled) {
             throw;

@@ -15,10 +15,11 @@ namespace methos::cli {
 
 namespace {
 
+/// The master's sentence, which starts with the count.
 std::string sentence_of(const WaitingView& group) {
-    const auto verb = group.count == 1 ? " waits: " : " wait: ";
-    return counted(group.count, "instance") + verb +
-           (group.text.empty() ? "the master does not say why" : group.text);
+    return group.text.empty()
+               ? counted(group.count, "instance") + " waiting; the master does not say why"
+               : group.text;
 }
 
 std::string reasons_table(const WhyView& why, bool colour) {
