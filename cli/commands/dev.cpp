@@ -1,18 +1,14 @@
 #include "cli/commands/dev.hpp"
 
 #include "cli/client/child_process.hpp"
+#include "cli/client/free_port.hpp"
 #include "cli/client/master.hpp"
 #include "cli/commands/session.hpp"
 #include "core/base/units.hpp"
 
-#include <netinet/in.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 
-#include <array>
-#include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -32,59 +28,6 @@ using namespace std::chrono_literals;
 constexpr auto start_limit = 60s; ///< until the master answers /ping
 constexpr auto stop_limit = 15s;  ///< of one daemon; its own watchdog takes 10 s
 constexpr auto look_interval = 100ms;
-
-/// A descriptor that closes itself.
-class Descriptor {
-  public:
-    explicit Descriptor(int number) : number_(number) {}
-
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-
-    ~Descriptor() {
-        if (number_ >= 0) {
-            ::close(number_);
-        }
-    }
-
-    [[nodiscard]] int get() const { return number_; }
-
-  private:
-    int number_;
-};
-
-/// Holds a free loopback port until it is destroyed: several that live together differ.
-class FreePort {
-  public:
-    explicit FreePort(std::uint16_t wished) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
-        const int yes = 1;
-        ::setsockopt(socket_.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-        if (!bind_to(wished) && !bind_to(0)) {
-            throw Failure(Code::ResourceExhausted, "no loopback port is free");
-        }
-    }
-
-    [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
-
-  private:
-    bool bind_to(std::uint16_t port) {
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_port = htons(port);
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t length = sizeof(address);
-        auto* plain = reinterpret_cast<sockaddr*>(&address);
-        if (::bind(socket_.get(), plain, length) != 0 ||
-            ::getsockname(socket_.get(), plain, &length) != 0) {
-            return false;
-        }
-        port_ = ntohs(address.sin_port);
-        return true;
-    }
-
-    Descriptor socket_;
-    std::uint16_t port_ = 0;
-};
 
 struct Addresses {
     std::string http;
@@ -205,13 +148,18 @@ class Signals {
   public:
     Signals() : descriptor_(make()) {}
 
-    [[nodiscard]] int get() const { return descriptor_.get(); }
+    Signals(const Signals&) = delete;
+    Signals& operator=(const Signals&) = delete;
+
+    ~Signals() { ::close(descriptor_); }
+
+    [[nodiscard]] int get() const { return descriptor_; }
 
     /// Whether one of those that came asks for the end.
     [[nodiscard]] bool take_end_request() const {
         bool asked = false;
         signalfd_siginfo info{};
-        while (::read(descriptor_.get(), &info, sizeof(info)) == sizeof(info)) {
+        while (::read(descriptor_, &info, sizeof(info)) == sizeof(info)) {
             asked = asked || info.ssi_signo != SIGCHLD;
         }
         return asked;
@@ -228,7 +176,7 @@ class Signals {
         return ::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     }
 
-    Descriptor descriptor_;
+    int descriptor_;
 };
 
 /// The three daemons: started in order, their lines printed, ended in the opposite order.
