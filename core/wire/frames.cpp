@@ -19,7 +19,9 @@ enum class Level { Frame, Body, Entry };
 /// of a frame, and the entries of the long lists inside them.
 bool holds_entry(Level level, int body, int field) {
     if (level == Level::Frame) {
-        return field >= Frame::kHelloFieldNumber;
+        return (field >= Frame::kHelloFieldNumber && field <= Frame::kInventoryFieldNumber) ||
+               (field >= Frame::kLaunchFieldNumber && field <= Frame::kAckFieldNumber) ||
+               (field >= Frame::kStreamOpenFieldNumber && field <= Frame::kStreamEndFieldNumber);
     }
     if (level == Level::Entry) {
         return false;
