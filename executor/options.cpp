@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <arpa/inet.h>
 #include <unistd.h>
 
 #include <array>
@@ -117,6 +118,12 @@ bool take(const char* flag, const Result<T>& value, T& into, std::string& wrong)
     return true;
 }
 
+bool is_ip(const std::string& text) {
+    std::array<unsigned char, sizeof(in6_addr)> bytes{};
+    return ::inet_pton(AF_INET, text.c_str(), bytes.data()) == 1 ||
+           ::inet_pton(AF_INET6, text.c_str(), bytes.data()) == 1;
+}
+
 std::string own_hostname() {
     std::array<char, 256> name{};
     if (::gethostname(name.data(), name.size() - 1) != 0) {
@@ -163,6 +170,12 @@ std::string check(const Texts& texts, ExecutorOptions& options) {
               ignored,
               wrong)) {
         return wrong;
+    }
+    if (!options.advertise_ip.empty() && !is_ip(options.advertise_ip)) {
+        return "--advertise-ip: '" + options.advertise_ip + "' is not an IP address";
+    }
+    if (!options.publish_ip.empty() && !is_ip(options.publish_ip)) {
+        return "--publish-ip: '" + options.publish_ip + "' is not an IP address";
     }
     if (options.role.empty()) {
         return "--role: must not be empty; `*` is everybody's";

@@ -1,7 +1,7 @@
 #include "executor/images/puller.hpp"
 
 #include "core/observe/log.hpp"
-#include "core/runtime/timeout.hpp"
+#include "executor/race.hpp"
 
 namespace methos::executor {
 
@@ -97,12 +97,10 @@ void ImagePuller::finish(const PullPtr& pull) {
 }
 
 awaitable<> ImagePuller::run(PullPtr pull) {
-    using namespace asio::experimental::awaitable_operators;
     co_await asio::post(group_.executor(), asio::use_awaitable); // never inside ensure()
     auto work = bring(pull);
     auto given_up = pull->abandoned.wait();
-    auto race = std::move(work) || std::move(given_up);
-    co_await std::move(race);
+    co_await race(std::move(work), std::move(given_up));
     finish(pull);
     const auto waiters = std::exchange(pull->waiters, {});
     for (const auto& [who, waiter] : waiters) {

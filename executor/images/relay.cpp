@@ -1,7 +1,7 @@
 #include "executor/images/relay.hpp"
 
 #include "core/observe/log.hpp"
-#include "core/runtime/timeout.hpp"
+#include "executor/race.hpp"
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -90,8 +90,7 @@ awaitable<> serve(PipePtr pipe, HostPort target) {
     auto back = copy(pipe, false);
     auto both = std::move(there) && std::move(back);
     auto idle = watch_idle(pipe);
-    auto race = std::move(both) || std::move(idle);
-    co_await std::move(race);
+    co_await race(std::move(both), std::move(idle));
     pipe->close();
 }
 

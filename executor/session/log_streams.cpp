@@ -1,7 +1,7 @@
 #include "executor/session/log_streams.hpp"
 
 #include "core/observe/log.hpp"
-#include "core/runtime/timeout.hpp"
+#include "executor/race.hpp"
 #include "executor/streams/log_reader.hpp"
 
 #include <algorithm>
@@ -207,11 +207,9 @@ awaitable<> LogStreams::copy_logs(StreamPtr stream) {
         throw Failure(body.error().to_error());
     }
     streams::LogReader reader(*body, format);
-    using namespace asio::experimental::awaitable_operators;
     auto sending = send_all(stream, reader);
     auto unwanted = stream->over.wait(); // a follower may wait long for its next line
-    auto race = std::move(sending) || std::move(unwanted);
-    co_await std::move(race);
+    co_await race(std::move(sending), std::move(unwanted));
 }
 
 awaitable<> LogStreams::send_all(StreamPtr stream, streams::LogReader& reader) {

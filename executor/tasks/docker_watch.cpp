@@ -2,7 +2,7 @@
 
 #include "core/base/backoff.hpp"
 #include "core/observe/log.hpp"
-#include "core/runtime/timeout.hpp"
+#include "executor/race.hpp"
 #include "executor/tasks/labels.hpp"
 
 namespace methos::executor {
@@ -52,7 +52,6 @@ awaitable<> DockerWatch::run() {
 }
 
 awaitable<> DockerWatch::connect_and_follow() {
-    using namespace asio::experimental::awaitable_operators;
     const auto version = co_await engine_.negotiate();
     const auto info = co_await engine_.info();
     docker::EventQuery query;
@@ -67,8 +66,8 @@ awaitable<> DockerWatch::connect_and_follow() {
     auto following = follow(*events);
     auto listing = list_regularly();
     auto pinging = ping_regularly();
-    auto race = std::move(following) || std::move(listing) || std::move(pinging);
-    co_await std::move(race);
+    auto regular = race(std::move(listing), std::move(pinging));
+    co_await race(std::move(following), std::move(regular));
 }
 
 awaitable<> DockerWatch::follow(docker::EventStream& events) {
