@@ -72,7 +72,11 @@ std::string words_of(const Answer& answer) {
     } else if (document.is_discarded()) {
         words = answer.body.substr(0, answer.body.find('\n'));
     }
-    return shortened(printable(words), message_columns_max);
+    words = shortened(printable(words), message_columns_max);
+    if (!words.empty() && words.back() == '.') {
+        words.pop_back(); // more of a sentence follows
+    }
+    return words;
 }
 
 std::string advice_for_token(const Target& target) {
