@@ -3,7 +3,7 @@
 // coroutine; the Server keeps a list to watch deadlines and to drain. Does not know Beast.
 #pragma once
 
-#include "core/http/request_parser.hpp"
+#include "core/http/beast_parser.hpp"
 #include "core/http/server.hpp"
 #include "core/http/stream.hpp"
 

@@ -1,6 +1,6 @@
 // The HTTP server of all programs: Beast inside, plain values outside. A Router holds routes that
 // each declare who may call them; the Server accepts connections, authenticates, calls handlers,
-// streams answers, and drains gracefully. Runs on the loop; only request_parser.cpp and
+// streams answers, and drains gracefully. Runs on the loop; only beast_parser.cpp and
 // beast_impl.cpp include Beast.
 #pragma once
 

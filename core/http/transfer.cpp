@@ -27,12 +27,17 @@ bool is_token(std::string_view text) {
     });
 }
 
-Code code_of_curl(CURLcode code) {
+Code code_of_curl(CURL* easy, CURLcode code) {
+    long sent_bytes = 0;
+    long os_error = 0;
+    curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &sent_bytes);
+    curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error);
     switch (code) {
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_SSL_CACERT_BADFILE:
         return Code::InvalidInput;
+    case CURLE_UNSUPPORTED_PROTOCOL: // a scheme, or an answer that is not HTTP
+        return sent_bytes == 0 ? Code::InvalidInput : Code::Protocol;
     case CURLE_OPERATION_TIMEDOUT:
         return Code::Timeout;
     case CURLE_OUT_OF_MEMORY:
@@ -43,6 +48,8 @@ Code code_of_curl(CURLcode code) {
     case CURLE_FILESIZE_EXCEEDED:
     case CURLE_WRITE_ERROR:
         return Code::Protocol;
+    case CURLE_RECV_ERROR: // the connection's failure, or malformed chunks
+        return os_error == 0 ? Code::Protocol : Code::Unavailable;
     default:
         return Code::Unavailable;
     }
@@ -232,6 +239,12 @@ void Transfer::end() noexcept {
     upload_cancel_.emit(asio::cancellation_type::terminal);
 }
 
+std::string Transfer::name() const {
+    const auto& socket = request_->unix_socket;
+    return request_->method + " " + printable_url(request_->url) +
+           (socket.empty() ? "" : " at " + socket);
+}
+
 Error Transfer::error_of_code(CURLcode code) const {
     const auto& socket = request_->unix_socket;
     std::string text(error_text_.data());
@@ -242,9 +255,8 @@ Error Transfer::error_of_code(CURLcode code) const {
     } else if (text.empty()) {
         text = curl_easy_strerror(code);
     }
-    return Error(code_of_curl(code),
-                 request_->method + " " + printable_url(request_->url) +
-                     (socket.empty() ? "" : " at " + socket) + ": " + text,
+    return Error(code_of_curl(easy_, code),
+                 name() + ": " + text,
                  Cause{Cause::Kind::Curl, static_cast<int>(code)});
 }
 
@@ -256,7 +268,7 @@ awaitable<> Transfer::wait_for_head() {
         co_return;
     }
     if (!error_) {
-        error_ = Error(Code::Protocol, "the answer has no head"); // libcurl never ends so
+        error_ = Error(Code::Protocol, name() + ": the connection ended inside the answer's head");
     }
     throw Failure(*error_);
 }
@@ -301,9 +313,7 @@ std::size_t Transfer::on_header(char* data, std::size_t size, std::size_t n, voi
         transfer->header_bytes_ += size * n;
         if (transfer->header_bytes_ > header_bytes_max) {
             transfer->error_ =
-                Error(Code::Protocol,
-                      transfer->request_->method + " " + printable_url(transfer->request_->url) +
-                          ": the answer's headers are over 256 KiB");
+                Error(Code::Protocol, transfer->name() + ": the answer's headers are over 256 KiB");
             return 0;
         }
         transfer->take_header_line(std::string_view(data, size * n));
@@ -400,9 +410,8 @@ awaitable<> Transfer::pump_upload(std::shared_ptr<Transfer> self) {
 void Transfer::start_upload_pump() {
     auto done = [self = shared_from_this()](const std::exception_ptr& exception) {
         if (exception && !self->ended_) {
-            self->fail(error_of(exception).with_context("while sending the body of " +
-                                                        self->request_->method + " " +
-                                                        printable_url(self->request_->url)));
+            self->fail(
+                error_of(exception).with_context("while sending the body of " + self->name()));
         }
         // The cancellation slot is a part of *self and still in use by the frame that called us.
         asio::post(self->loop_->executor(), [self] {});
@@ -431,8 +440,7 @@ void Transfer::watch_idleness() {
             }
             if (now - self->last_progress_ >= limit) {
                 self->fail(Error(Code::Timeout,
-                                 self->request_->method + " " + printable_url(self->request_->url) +
-                                     ": nothing arrived for " + format_duration(limit)));
+                                 self->name() + ": nothing arrived for " + format_duration(limit)));
                 return;
             }
             self->watch_idleness();

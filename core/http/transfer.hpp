@@ -60,6 +60,7 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
     void watch_idleness();
     void fail(Error error);
     void end() noexcept;
+    [[nodiscard]] std::string name() const; ///< "GET http://d/info at /var/run/docker.sock"
     [[nodiscard]] Error error_of_code(CURLcode code) const;
 
     std::shared_ptr<CurlLoop> loop_;

@@ -1,4 +1,4 @@
-#include "core/http/request_parser.hpp"
+#include "core/http/beast_parser.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/basic_parser.hpp>
