@@ -61,11 +61,18 @@ class DaemonsTest(unittest.TestCase):
                 ((MASTER, "--data-dir", data, "--executor-grace", "soon"), ["soon"]),
                 ((MASTER, "--data-dir", data, "--store", "etcd://127.0.0.1:2379"), ["etcd"]),
                 ((EXECUTOR, "--data-dir", data), ["--join"]),
-                ((EXECUTOR, "--data-dir", data, "--join", "x", "--resources", "cpus:many"), ["cpus"]),
                 ((PROXY, "--cache-dir", data, "--cache-size", "huge"), ["huge"]),
                 ((PROXY, "--cache-dir", data, "--upstream", "no-equals-sign"), ["no-equals-sign"])):
             with self.subTest(words=words):
                 self.assert_refuses(USAGE, says, *words)
+
+    def test_wrong_resources_are_refused_with_the_place_named(self):
+        self.lab.start_master()
+        join = f"@{self.lab.master_folder}/join.token"
+        for resources, says in (("cpus:many", "cpus"), ("mem:-1", "mem"), ("ports:[9-1]", "ports"), ("wheels:4", "wheels")):
+            with self.subTest(resources=resources):
+                self.assert_refuses(USAGE, [says], EXECUTOR, "--join", join, "--data-dir", self.folder("resources"),
+                                    "--resources", resources)
 
     def test_a_broken_configuration_file_is_refused_and_named(self):
         broken = self.lab.folder / "broken.toml"
