@@ -56,7 +56,7 @@ class DaemonsTest(unittest.TestCase):
                 ((MASTER, "--data-dir", data, "--http", "nonsense"), ["nonsense"]),
                 ((MASTER, "--data-dir", data, "--http", f"{HUB_IP}:99999"), ["99999"]),
                 ((MASTER, "--data-dir", data, "--bus", "ftp://x"), ["ftp://x"]),
-                ((MASTER, "--data-dir", data, "--auth", "maybe"), ["maybe"]),
+                ((MASTER, "--data-dir", data, "--auth", "maybe"), ["--auth"]),
                 ((MASTER, "--data-dir", data, "--log-level", "loud"), ["loud"]),
                 ((MASTER, "--data-dir", data, "--executor-grace", "soon"), ["soon"]),
                 ((MASTER, "--data-dir", data, "--store", "etcd://127.0.0.1:2379"), ["etcd"]),
