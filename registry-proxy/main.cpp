@@ -28,6 +28,7 @@ struct Flags {
 
 void declare_flags(CLI::App& app, Flags& flags) {
     auto& options = flags.options;
+    app.allow_config_extras(CLI::config_extras_mode::error); // a misspelt key is said, not ignored
     app.set_config("--config", "", "TOML file with any of these flags")
         ->envname("METHOS_PROXY_CONFIG");
     app.add_option("--http", options.http, "HOST:PORT to serve on")
