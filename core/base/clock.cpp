@@ -2,6 +2,7 @@
 
 #include <cctype>
 #include <cstdio>
+#include <string_view>
 
 namespace methos {
 
@@ -44,7 +45,17 @@ bool parse_wall_time(const std::string& text, WallTime& time) {
         6) {
         return false;
     }
+    // sscanf also takes blanks, signs and shorter numbers.
+    constexpr std::string_view form = "dddd-dd-ddTdd:dd:dd";
     std::size_t at = static_cast<std::size_t>(consumed);
+    if (at != form.size()) {
+        return false;
+    }
+    for (std::size_t i = 0; i < form.size(); ++i) {
+        if (form[i] == 'd' && std::isdigit(static_cast<unsigned char>(text[i])) == 0) {
+            return false;
+        }
+    }
     int fraction_ms = 0;
     if (at < text.size() && text[at] == '.') {
         ++at;

@@ -37,8 +37,8 @@ class SystemClock final : public Clock {
 /// "2014-03-01T23:42:20.938Z": ISO 8601 with milliseconds, as Marathon prints versions.
 [[nodiscard]] std::string format_wall_time(WallTime time);
 
-/// Reads what format_wall_time prints; with or without fraction, up to nanoseconds. Empty when
-/// malformed.
+/// Reads what format_wall_time prints; with or without fraction, up to nanoseconds. False when
+/// malformed; `time` is then unchanged.
 [[nodiscard]] bool parse_wall_time(const std::string& text, WallTime& time);
 
 } // namespace methos

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdint>
 #include <vector>
 
@@ -17,6 +18,9 @@ std::vector<std::uint8_t> random_bytes(std::size_t count) {
     std::size_t filled = 0;
     while (filled < count) {
         const auto got = ::getrandom(bytes.data() + filled, count - filled, 0);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
         if (got <= 0) {
             throw Failure(Code::Internal, "the kernel gives no random bytes (getrandom failed)");
         }

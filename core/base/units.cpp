@@ -165,8 +165,9 @@ std::string format_bytes(std::int64_t bytes) {
 Result<std::int64_t> parse_int(std::string_view text, std::int64_t min, std::int64_t max) {
     std::int64_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool negative_zero = number == 0 && !text.empty() && text.front() == '-';
     if (error != std::errc{} || end != text.data() + text.size() || text.empty() || number < min ||
-        number > max) {
+        number > max || negative_zero) {
         return bad("number",
                    text,
                    "a whole number from " + std::to_string(min) + " to " + std::to_string(max) +

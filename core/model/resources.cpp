@@ -58,6 +58,9 @@ Result<void> set_scalar(Resources& scalars, std::string_view key, std::string_vi
     if (!value) {
         return value.error();
     }
+    if (key == "gpus" && *value != std::floor(*value)) {
+        return Error(Code::InvalidInput, "gpus must be a whole number");
+    }
     const auto amount = key == "cpus"   ? milli_cpus_of(*value)
                         : key == "gpus" ? scaled(*value, 1.0, 1e4, "gpus")
                                         : bytes_of_mb(*value);

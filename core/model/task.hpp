@@ -181,8 +181,8 @@ struct HostInfo {
 /// at 200.
 [[nodiscard]] std::string container_name_of(const TaskName& name);
 
-/// SHA-256-free, stable 64-bit FNV-1a pairs as hex over every field but `number`; equal specs,
-/// equal hash.
+/// SHA-256-free, stable 64-bit FNV-1a pairs as hex over every field but `number`, `version`
+/// and `hash`; equal specs, equal hash.
 [[nodiscard]] std::string hash_of(const TaskSpec& spec);
 
 } // namespace methos
