@@ -440,7 +440,8 @@ awaitable<void> a_registry_that_is_away_is_worth_another_try(Engine& engine) {
     PullRequest request;
     request.image = "127.0.0.1:1/nothing";
     request.tag = "1";
-    const auto pulled = co_await engine.pull(request, {});
+    const PullObserver nobody;
+    const auto pulled = co_await engine.pull(request, nobody);
     REQUIRE_FALSE(pulled);
     CHECK(pulled.error().fault == EngineFault::Retryable);
 }

@@ -29,6 +29,8 @@ ContainerConfig sleeper() {
     return config;
 }
 
+const PullObserver no_observer;
+
 /// The code of the Failure that `work` throws; Internal with "no failure" when it throws none.
 template <class T>
 awaitable<Error> failure_of(awaitable<T> work) {
@@ -182,13 +184,13 @@ awaitable<void> an_error_inside_a_pull_is_found(EngineBench& bench) {
     FakePull pull;
     pull.stream_error = "unexpected EOF";
     bench.fake->add_remote("r/broken:1", pull);
-    const auto broken = co_await bench.engine->pull(pull_of("r/broken"), {});
+    const auto broken = co_await bench.engine->pull(pull_of("r/broken"), no_observer);
     REQUIRE_FALSE(broken);
     CHECK(broken.error().fault == EngineFault::Retryable);
     CHECK(broken.error().status == 200);
     pull.stream_error = "write /x: no space left on device";
     bench.fake->add_remote("r/broken:1", pull);
-    const auto full = co_await bench.engine->pull(pull_of("r/broken"), {});
+    const auto full = co_await bench.engine->pull(pull_of("r/broken"), no_observer);
     REQUIRE_FALSE(full);
     CHECK(full.error().fault == EngineFault::NoSpace);
 }
@@ -199,7 +201,7 @@ awaitable<void> a_pull_without_progress_is_given_up(EngineBench& bench) {
     bench.fake->add_remote("r/retrying:1", retrying);
     auto request = pull_of("r/retrying");
     request.limits.stall = std::chrono::milliseconds(50);
-    const auto stalled = co_await bench.engine->pull(request, {});
+    const auto stalled = co_await bench.engine->pull(request, no_observer);
     REQUIRE_FALSE(stalled);
     CHECK(stalled.error().fault == EngineFault::Retryable);
     CHECK(stalled.error().message.find("no progress") != std::string::npos);
@@ -209,7 +211,7 @@ awaitable<void> a_pull_without_progress_is_given_up(EngineBench& bench) {
     bench.fake->add_remote("r/silent:1", silent);
     request = pull_of("r/silent");
     request.limits.quiet = std::chrono::milliseconds(50);
-    const auto quiet = co_await bench.engine->pull(request, {});
+    const auto quiet = co_await bench.engine->pull(request, no_observer);
     REQUIRE_FALSE(quiet);
     CHECK(quiet.error().fault == EngineFault::Retryable);
     while (bench.fake->pulls_active() > 0) {
@@ -270,7 +272,7 @@ awaitable<void> bad_names_never_reach_the_engine(EngineBench& bench) {
     CHECK(image.error().fault == EngineFault::BadConfig);
     const auto container = co_await bench.engine->remove_container("..", true);
     CHECK_FALSE(container.has_value());
-    const auto pulled = co_await bench.engine->pull(pull_of("a/../b"), {});
+    const auto pulled = co_await bench.engine->pull(pull_of("a/../b"), no_observer);
     CHECK_FALSE(pulled.has_value());
     CHECK(bench.fake->calls().size() == before);
 }
