@@ -24,25 +24,25 @@ bool is_host(const std::string& component) {
 }
 
 bool legal_host(const std::string& host) {
-    return !host.empty() && std::all_of(host.begin(), host.end(), [](char c) {
-        return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-' ||
-               c == ':' || c == '[' || c == ']';
-    });
+    return !host.empty() && host.front() != '.' && host.front() != '-' &&
+           std::all_of(host.begin(), host.end(), [](char c) {
+               return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-' ||
+                      c == ':' || c == '[' || c == ']';
+           });
 }
 
 /// Components of [a-z0-9] with single separators inside, split by '/'.
 bool legal_path(const std::string& path) {
-    bool after_separator = true;
+    char before = '/';
     for (const char c : path) {
-        if (is_lower_or_digit(c)) {
-            after_separator = false;
-        } else if (c == '/' && !after_separator) {
-            after_separator = true;
-        } else if ((c != '.' && c != '_' && c != '-') || (after_separator && c == '.')) {
+        const bool separator = c == '.' || c == '_' || c == '-' || c == '/';
+        const bool in_run = (c == '_' || c == '-') && before == c; // "__" and "--" are legal
+        if (!is_lower_or_digit(c) && (!separator || (!is_lower_or_digit(before) && !in_run))) {
             return false;
         }
+        before = c;
     }
-    return !after_separator && is_lower_or_digit(path.back());
+    return is_lower_or_digit(before);
 }
 
 bool legal_tag(const std::string& tag) {

@@ -1,0 +1,162 @@
+// From a task to its container and back: commands, ports, labels, docker parameters, and what the
+// host's policy refuses.
+#include "executor/tasks/container_plan.hpp"
+#include "executor/tasks/labels.hpp"
+#include "tests/support/catch.hpp"
+
+#include <algorithm>
+
+namespace methos::executor {
+
+namespace {
+
+TaskSpec some_spec() {
+    TaskSpec spec;
+    spec.framework = "services";
+    spec.app = "/demo";
+    spec.hash = "abc";
+    spec.network = NetworkMode::Bridge;
+    return spec;
+}
+
+TaskLaunch some_launch() {
+    TaskLaunch launch;
+    launch.name = TaskName("demo.1");
+    launch.attempt = 2;
+    launch.env = {{"PORT0", "31000"}};
+    return launch;
+}
+
+PlanContext some_host() {
+    PlanContext context;
+    context.host = "h1";
+    context.cluster = "c1";
+    context.policy.forbidden_paths = {"/srv/x/docker.sock", "/srv/docker"};
+    return context;
+}
+
+} // namespace
+
+TEST_CASE("a command is a shell's, the image's, or arguments to its entrypoint") {
+    auto spec = some_spec();
+    CHECK_FALSE(plan_container(spec, some_launch(), some_host())->entrypoint);
+    spec.command = CommandKind::Shell;
+    spec.shell = "echo $A";
+    const auto shell = plan_container(spec, some_launch(), some_host());
+    CHECK(*shell->entrypoint == std::vector<std::string>{"/bin/sh", "-c"});
+    CHECK(shell->command == std::vector<std::string>{"echo $A"});
+    spec.command = CommandKind::Args;
+    spec.args = {"-v"};
+    const auto args = plan_container(spec, some_launch(), some_host());
+    CHECK_FALSE(args->entrypoint);
+    CHECK(args->command == std::vector<std::string>{"-v"});
+}
+
+TEST_CASE("ports are published per protocol, and read back as the Engine published them") {
+    auto spec = some_spec();
+    spec.ports = {{80, "tcp", ""}, {0, "udp", ""}, {53, "udp,tcp", ""}};
+    auto launch = some_launch();
+    launch.host_ports = {31000, 31001, 31002};
+    const auto config = plan_container(spec, launch, some_host());
+    REQUIRE(config->ports.size() == 4);
+    CHECK(config->ports[1].container_port == 31001);
+    CHECK(config->ports[1].transport == docker::Transport::Udp);
+
+    docker::ContainerState state;
+    state.labels = config->labels;
+    state.ports = {{80, docker::Transport::Tcp, 49153, "0.0.0.0"}};
+    const auto facts = facts_of(state);
+    CHECK(facts.host_ports == std::vector<std::uint16_t>{49153, 31001, 31002});
+    CHECK(facts.task == "demo.1");
+    CHECK(facts.host == "h1");
+    CHECK(facts.attempt == 2);
+    CHECK(facts.spec_hash == "abc");
+
+    spec.network = NetworkMode::Host;
+    CHECK(plan_container(spec, launch, some_host())->ports.empty());
+}
+
+TEST_CASE("our labels win over the user's") {
+    auto spec = some_spec();
+    spec.labels = {{"io.methos.host", "evil"}, {"MESOS_TASK_ID", "evil"}, {"team", "a"}};
+    spec.docker_parameters = {{"label", "MESOS_TASK_ID=evil"}, {"label", "x=y"}};
+    const auto labels = plan_container(spec, some_launch(), some_host())->labels;
+    CHECK(labels.at(label::host) == "h1");
+    CHECK(labels.at(label::mesos_task_id) == "demo.1");
+    CHECK(labels.at("team") == "a");
+    CHECK(labels.at("x") == "y");
+}
+
+TEST_CASE("docker parameters are applied, refused by policy, or unknown") {
+    struct Row {
+        const char* key;
+        const char* value;
+        std::optional<Code> refused;
+    };
+
+    const auto row = GENERATE(Row{"ulimit", "nofile=1024:2048", std::nullopt},
+                              Row{"shm-size", "64m", std::nullopt},
+                              Row{"init", "false", std::nullopt},
+                              Row{"add-host", "db:10.0.0.1", std::nullopt},
+                              Row{"volume", "/srv/data:/data:ro", std::nullopt},
+                              Row{"ulimit", "nofile", Code::InvalidInput},
+                              Row{"shm-size", "much", Code::InvalidInput},
+                              Row{"volume", "/srv/docker/x:/data", Code::Forbidden},
+                              Row{"privileged", "true", Code::Forbidden},
+                              Row{"cap-add", "SYS_ADMIN", Code::Forbidden},
+                              Row{"label", "io.methos.host=x", Code::InvalidInput},
+                              Row{"no-such-flag", "1", Code::InvalidInput});
+    auto spec = some_spec();
+    spec.docker_parameters = {{row.key, row.value}};
+    const auto planned = plan_container(spec, some_launch(), some_host());
+    INFO(row.key << "=" << row.value);
+    if (row.refused) {
+        REQUIRE_FALSE(planned);
+        CHECK(planned.error().code == *row.refused);
+        CHECK(planned.error().to_string().find(row.key) != std::string::npos);
+    } else {
+        CHECK(planned);
+    }
+}
+
+TEST_CASE("host paths that hand out the host are refused") {
+    struct Row {
+        const char* path;
+        bool allowed;
+    };
+
+    const auto row = GENERATE(Row{"/", false},
+                              Row{"//", false},
+                              Row{"/srv/..", false},
+                              Row{"/srv", false},
+                              Row{"/srv/docker", false},
+                              Row{"/srv/docker/", false},
+                              Row{"/srv/docker/volumes/a", false},
+                              Row{"/srv/x/docker.sock", false},
+                              Row{"/srv/x", false},
+                              Row{"/srv/dockerish", true},
+                              Row{"/srv/data", true});
+    INFO(row.path);
+    CHECK(check_host_path(some_host().policy, row.path).has_value() == row.allowed);
+}
+
+TEST_CASE("privileged is refused, a volume by name is none of the host's") {
+    auto spec = some_spec();
+    spec.volumes = {{"data", "/data", true}};
+    const auto config = plan_container(spec, some_launch(), some_host());
+    REQUIRE(config);
+    CHECK(config->mounts.front().kind == docker::Mount::Kind::Volume);
+    spec.privileged = true;
+    CHECK(plan_container(spec, some_launch(), some_host()).error().code == Code::Forbidden);
+}
+
+TEST_CASE("labels that are not ours make no task") {
+    CHECK_FALSE(identity_of({}));
+    CHECK_FALSE(identity_of({{label::task, "a"}}));
+    const auto odd = identity_of(
+        {{label::task, "a"}, {label::host, "h"}, {label::attempt, "x"}, {label::ports, "%%"}});
+    REQUIRE(odd);
+    CHECK(odd->attempt == 1);
+}
+
+} // namespace methos::executor
