@@ -78,16 +78,8 @@ BusPort::BusPort(asio::any_io_executor executor, Shell& shell, LogStreams& strea
                   [this](const bus::PeerId& peer, std::string frame) { on_frame(peer, frame); },
                   [this](const bus::PeerId& peer) { on_closed(peer); }}) {
     shell_.on_messages([this](const std::vector<cluster::Message>& messages) { send_messages(messages); });
-    streams_.on_send([this](SessionNumber control_session, wire::Frame frame) {
-        for (const auto& [peer, connection] : connections_) {
-            if (connection.stream && connection.control_session == control_session) {
-                frame.set_session(connection.session.value);
-                frame.set_epoch(shell_.heart().cluster().epoch());
-                send(connection.session, std::move(frame));
-                return true;
-            }
-        }
-        return false;
+    streams_.on_send([this](SessionNumber session, wire::Frame frame) {
+        return send_on_stream(session, std::move(frame));
     });
 }
 
@@ -201,17 +193,16 @@ void BusPort::open_stream(const bus::PeerId& peer, const wire::Hello& hello) {
         refuse(peer, wire::Refused::UNKNOWN_SESSION, "the stream connection names no open session of this host");
         return;
     }
+    if (const auto older = stream_peer_of_.find(control); older != stream_peer_of_.end()) {
+        connections_.erase(older->second);
+        streams_.on_host_gone(control);
+    }
     Connection connection;
     connection.stream = true;
-    connection.session = new_session();
-    connection.control_session = control;
+    connection.session = control;
     connections_[peer] = connection;
-    peer_of_[connection.session] = peer;
-    auto frame = frame_of(connection.session);
-    frame.mutable_welcome()->set_protocol(wire::protocol_version);
-    frame.mutable_welcome()->set_cluster(shell_.heart().cluster().id());
-    frame.mutable_welcome()->set_build(options_.build);
-    send(connection.session, std::move(frame));
+    stream_peer_of_[control] = peer;
+    send_to(peer, welcome_of(control));
 }
 
 void BusPort::on_control(const Connection& connection, const wire::Frame& frame) {
@@ -285,12 +276,9 @@ void BusPort::on_status(SessionNumber session, const wire::Status& status) {
 
 void BusPort::on_stream(const Connection& connection, const wire::Frame& frame) {
     if (frame.has_stream_data()) {
-        streams_.on_data(connection.control_session, frame.stream_data());
+        streams_.on_data(connection.session, frame.stream_data());
     } else if (frame.has_stream_end()) {
-        streams_.on_end(connection.control_session, frame.stream_end());
-    } else if (frame.has_beat()) {
-        const auto mark = wire::SessionMark{connection.session.value, shell_.heart().cluster().epoch()};
-        send(connection.session, wire::make_beat(mark, frame.beat().sequence()));
+        streams_.on_end(connection.session, frame.stream_end());
     }
 }
 
@@ -302,7 +290,7 @@ void BusPort::on_closed(const bus::PeerId& peer) {
     const auto connection = found->second;
     forget(peer);
     if (connection.stream) {
-        streams_.on_host_gone(connection.control_session);
+        streams_.on_host_gone(connection.session);
         return;
     }
     shell_.apply([&](heart::Heart& heart, cluster::Step& step) {
@@ -313,7 +301,8 @@ void BusPort::on_closed(const bus::PeerId& peer) {
 void BusPort::forget(const bus::PeerId& peer) {
     const auto found = connections_.find(peer);
     if (found != connections_.end()) {
-        peer_of_.erase(found->second.session);
+        auto& peers = found->second.stream ? stream_peer_of_ : peer_of_;
+        peers.erase(found->second.session);
         connections_.erase(found);
     }
 }
@@ -325,18 +314,45 @@ void BusPort::refuse(const bus::PeerId& peer, wire::Refused::Why why, const std:
     }
 }
 
-void BusPort::send(SessionNumber session, wire::Frame frame) {
-    const auto found = peer_of_.find(session);
-    if (found == peer_of_.end()) {
-        return;
-    }
+void BusPort::send_to(const bus::PeerId& peer, const wire::Frame& frame) {
     frames_out_.increment();
-    const auto peer = found->second;
     if (!server_.send(peer, wire::serialize(frame))) {
         // Gone, or so far behind that its queue is full: it opens a new session and tells what it has.
-        log::warning("an executor does not take its messages; its session is closed");
-        on_closed(peer);
+        log::warning("an executor does not take its messages; its connection is given up");
+        on_closed(bus::PeerId(peer));
     }
+}
+
+void BusPort::send(SessionNumber session, const wire::Frame& frame) {
+    if (const auto found = peer_of_.find(session); found != peer_of_.end()) {
+        const auto peer = found->second;  // a failed send changes the map
+        send_to(peer, frame);
+    }
+}
+
+bool BusPort::send_on_stream(SessionNumber session, wire::Frame frame) {
+    const auto found = stream_peer_of_.find(session);
+    if (found == stream_peer_of_.end()) {
+        return false;
+    }
+    frame.set_session(session.value);
+    frame.set_epoch(shell_.heart().cluster().epoch());
+    const auto peer = found->second;
+    send_to(peer, frame);
+    return true;
+}
+
+wire::Frame BusPort::welcome_of(SessionNumber session) const {
+    const auto& cluster = shell_.heart().cluster();
+    auto frame = frame_of(session);
+    auto& welcome = *frame.mutable_welcome();
+    welcome.set_protocol(wire::protocol_version);
+    welcome.set_cluster(cluster.id());
+    welcome.set_build(options_.build);
+    welcome.set_beat_interval_ms(static_cast<std::uint32_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(cluster.policy().beat_interval).count()));
+    welcome.set_beats_to_loss(static_cast<std::uint32_t>(cluster.policy().beats_to_loss));
+    return frame;
 }
 
 void BusPort::send_messages(const std::vector<cluster::Message>& messages) {
@@ -347,33 +363,24 @@ void BusPort::send_messages(const std::vector<cluster::Message>& messages) {
         auto& box = same != boxes.end() ? same->second : boxes.emplace_back(message.session, Outbox()).second;
         std::visit([&box](const auto& body) { add(box, body); }, message.body);
     }
-    const auto& policy = shell_.heart().cluster().policy();
     for (auto& [session, box] : boxes) {
         if (box.welcome) {
-            auto frame = frame_of(session);
-            auto& welcome = *frame.mutable_welcome();
-            welcome.set_protocol(wire::protocol_version);
-            welcome.set_cluster(shell_.heart().cluster().id());
-            welcome.set_build(options_.build);
-            welcome.set_beat_interval_ms(static_cast<std::uint32_t>(
-                std::chrono::duration_cast<std::chrono::milliseconds>(policy.beat_interval).count()));
-            welcome.set_beats_to_loss(static_cast<std::uint32_t>(policy.beats_to_loss));
-            send(session, std::move(frame));
+            send(session, welcome_of(session));
         }
         if (box.launch.tasks_size() > 0) {
             auto frame = frame_of(session);
             frame.mutable_launch()->Swap(&box.launch);
-            send(session, std::move(frame));
+            send(session, frame);
         }
         if (box.kill.tasks_size() > 0) {
             auto frame = frame_of(session);
             frame.mutable_kill()->Swap(&box.kill);
-            send(session, std::move(frame));
+            send(session, frame);
         }
         if (box.ack.tasks_size() > 0) {
             auto frame = frame_of(session);
             frame.mutable_ack()->Swap(&box.ack);
-            send(session, std::move(frame));
+            send(session, frame);
         }
     }
 }

@@ -35,9 +35,8 @@ class BusPort {
   private:
     /// What a connection has shown itself to be.
     struct Connection {
-        bool stream = false;
-        SessionNumber session;          ///< its own
-        SessionNumber control_session;  ///< of a stream connection: the session it serves
+        bool stream = false;    ///< the second connection of a session, for bulk data
+        SessionNumber session;
     };
 
     void on_frame(const bus::PeerId& peer, const std::string& bytes);
@@ -53,7 +52,10 @@ class BusPort {
     void refuse(const bus::PeerId& peer, wire::Refused::Why why, const std::string& message);
 
     void send_messages(const std::vector<cluster::Message>& messages);
-    void send(SessionNumber session, wire::Frame frame);
+    void send(SessionNumber session, const wire::Frame& frame);
+    [[nodiscard]] bool send_on_stream(SessionNumber session, wire::Frame frame);
+    void send_to(const bus::PeerId& peer, const wire::Frame& frame);
+    [[nodiscard]] wire::Frame welcome_of(SessionNumber session) const;
     [[nodiscard]] wire::Frame frame_of(SessionNumber session) const;
     [[nodiscard]] SessionNumber new_session();
 
@@ -62,6 +64,7 @@ class BusPort {
     Options options_;
     std::unordered_map<bus::PeerId, Connection> connections_;
     std::unordered_map<SessionNumber, bus::PeerId> peer_of_;
+    std::unordered_map<SessionNumber, bus::PeerId> stream_peer_of_;
     std::uint64_t sessions_opened_ = 0;
     Metrics::Counter frames_in_;
     Metrics::Counter frames_out_;

@@ -8,7 +8,6 @@ namespace {
 
 constexpr std::size_t streams_max = 256;
 constexpr std::uint32_t credit_bytes = 64 * 1024;  ///< of one stream; the host bounds the sum
-constexpr std::size_t line_overhead_bytes = 16;    ///< what a line costs besides its text, as protocol.md says
 
 }  // namespace
 
@@ -31,7 +30,7 @@ std::optional<LogLine> LogStreams::Stream::take() {
     }
     auto line = std::move(lines_.front());
     lines_.pop_front();
-    credit_due_ += line.text.size() + line_overhead_bytes;
+    credit_due_ += line.text.size();
     if (!ended_ && credit_due_ >= credit_bytes / 2) {
         wire::Frame frame;
         frame.mutable_stream_credit()->set_stream(number_);
