@@ -47,7 +47,8 @@ struct Flags {
 void declare(CLI::App& app, Flags& flags) {
     app.description("methos-master: keeps services running on a fleet of Docker hosts");
     app.set_version_flag("--version", METHOS_BUILD);
-    app.set_config("--config", "", "TOML file with any of these flags")->envname("METHOS_MASTER_CONFIG");
+    app.set_config("--config", "", "TOML file with any of these flags")
+        ->envname("METHOS_MASTER_CONFIG");
     const auto option = [&app](const char* name, auto& value, const char* help) {
         std::string env = std::string("METHOS_MASTER_") + (name + 2);
         std::transform(env.begin(), env.end(), env.begin(), [](unsigned char c) {
@@ -57,17 +58,27 @@ void declare(CLI::App& app, Flags& flags) {
     };
     option("--http", flags.http, "HOST:PORT of the HTTP API; repeatable");
     option("--bus", flags.bus, "tcp://HOST:PORT where executors connect");
-    option("--advertise-bus", flags.advertise_bus, "tcp://HOST:PORT that the join token says; default: --bus");
+    option("--advertise-bus",
+           flags.advertise_bus,
+           "tcp://HOST:PORT that the join token says; default: --bus");
     option("--advertise-http", flags.advertise_http, "URL at which clients reach this master");
     option("--data-dir", flags.data_dir, "where state, keys and tokens live");
     option("--store", flags.store, "sqlite");
     option("--auth", flags.auth, "token, or none (HTTP only; the bus stays encrypted)");
     option("--tls-cert", flags.tls_cert, "PEM file; with --tls-key the API speaks HTTPS");
     option("--tls-key", flags.tls_key, "PEM file");
-    option("--default-image", flags.default_image, "image of definitions that have a cmd and no image");
-    option("--executor-grace", flags.executor_grace, "how long a host's instances are kept without its executor");
-    option("--docker-grace", flags.docker_grace, "how long a host's instances are kept without its Docker");
-    option("--mass-loss-hold", flags.mass_loss_hold, "how long replacements wait when most hosts vanish; 0: not");
+    option("--default-image",
+           flags.default_image,
+           "image of definitions that have a cmd and no image");
+    option("--executor-grace",
+           flags.executor_grace,
+           "how long a host's instances are kept without its executor");
+    option("--docker-grace",
+           flags.docker_grace,
+           "how long a host's instances are kept without its Docker");
+    option("--mass-loss-hold",
+           flags.mass_loss_hold,
+           "how long replacements wait when most hosts vanish; 0: not");
     option("--policy", flags.policy, "operator's policy (TOML)");
     option("--log-level", flags.log_level, "debug, info, warning, error");
 }
@@ -84,32 +95,38 @@ T checked(const char* flag, Result<T> value) {
 void refuse_unavailable(const Flags& flags) {
     if (flags.store != "sqlite") {
         const bool etcd = flags.store.rfind("etcd://", 0) == 0;
-        throw Failure(Code::InvalidInput, etcd ? "--store etcd is not available in this version; use --store sqlite"
-                                               : "--store must be sqlite");
+        throw Failure(Code::InvalidInput,
+                      etcd ? "--store etcd is not available in this version; use --store sqlite"
+                           : "--store must be sqlite");
     }
     if (!flags.policy.empty()) {
-        throw Failure(Code::InvalidInput, "--policy is not available in this version of methos-master");
+        throw Failure(Code::InvalidInput,
+                      "--policy is not available in this version of methos-master");
     }
     if (flags.auth != "token" && flags.auth != "none") {
         throw Failure(Code::InvalidInput, "--auth must be token or none");
     }
     if (flags.tls_cert.empty() != flags.tls_key.empty()) {
-        throw Failure(Code::InvalidInput, "--tls-cert and --tls-key belong together; give both or none");
+        throw Failure(Code::InvalidInput,
+                      "--tls-cert and --tls-key belong together; give both or none");
     }
 }
 
 heart::Options heart_options(const Flags& flags) {
     heart::Options options;
     options.default_image = flags.default_image;
-    options.policy.executor_grace = checked("--executor-grace", parse_duration(flags.executor_grace));
+    options.policy.executor_grace =
+        checked("--executor-grace", parse_duration(flags.executor_grace));
     options.policy.docker_grace = checked("--docker-grace", parse_duration(flags.docker_grace));
-    options.policy.mass_loss_hold = checked("--mass-loss-hold", parse_duration(flags.mass_loss_hold));
+    options.policy.mass_loss_hold =
+        checked("--mass-loss-hold", parse_duration(flags.mass_loss_hold));
     return options;
 }
 
 std::string bus_host(const std::string& flag, const std::string& address) {
     if (address.rfind("tcp://", 0) != 0) {
-        throw Failure(Code::InvalidInput, flag + ": '" + address + "' must look like tcp://HOST:PORT");
+        throw Failure(Code::InvalidInput,
+                      flag + ": '" + address + "' must look like tcp://HOST:PORT");
     }
     return checked(flag.c_str(), parse_host_port(address.substr(6))).host;
 }
@@ -122,10 +139,12 @@ std::string advertised_bus(const Flags& flags, const std::string& bound) {
     }
     const auto host = bus_host("--bus", flags.bus);
     if (host == "0.0.0.0" || host == "::" || host == "*") {
-        log::warning("the bus listens on all addresses: say with --advertise-bus which one executors shall use");
+        log::warning("the bus listens on all addresses: say with --advertise-bus which one "
+                     "executors shall use");
     }
     // As it was written, with the real port when the flag left it open.
-    return "tcp://" + format_host_port({host, checked("--bus", parse_host_port(bound.substr(6))).port});
+    return "tcp://" +
+           format_host_port({host, checked("--bus", parse_host_port(bound.substr(6))).port});
 }
 
 void write_tokens(const Flags& flags, const bus::JoinToken& token) {
@@ -169,21 +188,27 @@ awaitable<> serve(Program& program, Flags flags) {
 
     const auto& first = flags.http.front();
     const auto http_address = flags.advertise_http.empty() ? first : flags.advertise_http;
-    master::ApiContext context{program.executor(), shell, streams, metrics, METHOS_BUILD, http_address};
+    master::ApiContext context{
+        program.executor(), shell, streams, metrics, METHOS_BUILD, http_address};
     http::ServerOptions server_options;
     server_options.tls_certificate_file = flags.tls_cert;
     server_options.tls_key_file = flags.tls_key;
     const bool open = flags.auth == "none";
-    http::Server server(program.executor(), master::make_router(context),
-                        master::make_authenticator(open ? std::string() : admin_token), master::make_error_renderer(),
+    http::Server server(program.executor(),
+                        master::make_router(context),
+                        master::make_authenticator(open ? std::string() : admin_token),
+                        master::make_error_renderer(),
                         server_options);
     auto requests = metrics.counter("methos_master_http_requests_total", "HTTP requests answered");
     auto seconds = metrics.histogram("methos_master_http_seconds", "How long HTTP answers took");
     server.on_access([requests, seconds](const http::AccessRecord& record) {
         requests.increment();
         seconds.observe(std::chrono::duration<double>(record.took).count());
-        log::debug("http", {{"method", record.method}, {"target", record.target}, {"status", record.status},
-                            {"request", record.request_id}});
+        log::debug("http",
+                   {{"method", record.method},
+                    {"target", record.target},
+                    {"status", record.status},
+                    {"request", record.request_id}});
     });
 
     bus::JoinToken token;
@@ -195,9 +220,10 @@ awaitable<> serve(Program& program, Flags flags) {
         const auto bound = server.listen(address);
         log::info("the API listens", {{"address", bound}, {"auth", flags.auth}});
     }
-    log::info("the bus listens", {{"address", bus_port.address()},
-                                  {"epoch", shell.heart().cluster().epoch()},
-                                  {"cluster", shell.heart().cluster().id()}});
+    log::info("the bus listens",
+              {{"address", bus_port.address()},
+               {"epoch", shell.heart().cluster().epoch()},
+               {"cluster", shell.heart().cluster().id()}});
 
     TaskGroup tasks(program.executor(), [&program](const std::string& child, const Error& error) {
         log::failure(child + " failed; the master stops", error);
@@ -212,10 +238,10 @@ awaitable<> serve(Program& program, Flags flags) {
     co_await tasks.join();
 }
 
-}  // namespace
+} // namespace
 
 int main(int argc, char** argv) {
-    ::mallopt(M_ARENA_MAX, 2);  // one loop thread, few others: more arenas only cost memory
+    ::mallopt(M_ARENA_MAX, 2); // one loop thread, few others: more arenas only cost memory
     Flags flags;
     CLI::App app;
     declare(app, flags);

@@ -22,7 +22,7 @@ std::string basic_password(const std::string& encoded) {
     }
     decoded.resize(static_cast<std::size_t>(length));
     while (!decoded.empty() && decoded.back() == '\0') {
-        decoded.pop_back();  // the block decoder keeps what the padding stood for
+        decoded.pop_back(); // the block decoder keeps what the padding stood for
     }
     const auto colon = decoded.find(':');
     return colon == std::string::npos ? std::string() : decoded.substr(colon + 1);
@@ -54,7 +54,8 @@ void add_process_routes(http::Router& router, ApiContext& context) {
     ping.handler = [](http::Request request) -> awaitable<http::Response> {
         const auto accept = request.headers.get("Accept").value_or("");
         const bool wants_json = accept.find("application/json") != std::string::npos;
-        co_return http::Response(200, wants_json ? "application/json" : "text/plain", wants_json ? "\"pong\"" : "pong");
+        co_return http::Response(
+            200, wants_json ? "application/json" : "text/plain", wants_json ? "\"pong\"" : "pong");
     };
     router.add(std::move(ping));
 
@@ -66,45 +67,52 @@ void add_process_routes(http::Router& router, ApiContext& context) {
     route.handler = [metrics](http::Request request) -> awaitable<http::Response> {
         const auto accept = request.headers.get("Accept");
         if (Metrics::wants_prometheus(accept ? &*accept : nullptr)) {
-            co_return http::Response(200, "text/plain; version=0.0.4; charset=utf-8", metrics->prometheus_text());
+            co_return http::Response(
+                200, "text/plain; version=0.0.4; charset=utf-8", metrics->prometheus_text());
         }
         co_return http::Response(200, "application/json", metrics->dropwizard_json());
     };
     router.add(route);
     route.pattern = "/metrics/prometheus";
     route.handler = [metrics](http::Request) -> awaitable<http::Response> {
-        co_return http::Response(200, "text/plain; version=0.0.4; charset=utf-8", metrics->prometheus_text());
+        co_return http::Response(
+            200, "text/plain; version=0.0.4; charset=utf-8", metrics->prometheus_text());
     };
     router.add(std::move(route));
 }
 
 /// Contracts that no code keeps yet say so, instead of looking like a wrong address.
 void add_unimplemented_routes(http::Router& router) {
-    for (const auto* pattern : {"/v2/{rest*}", "/v1/{rest*}", "/api/{rest*}", "/methos/v1/{rest*}"}) {
+    for (const auto* pattern :
+         {"/v2/{rest*}", "/v1/{rest*}", "/api/{rest*}", "/methos/v1/{rest*}"}) {
         http::Route route;
         route.method = "*";
         route.pattern = pattern;
         route.auth = http::Auth::Token;
         route.handler = [](http::Request request) -> awaitable<http::Response> {
-            throw Failure(Code::Unimplemented, request.method + " " + request.path +
-                                                   " is not available in this version of Methos; README.md lists what is");
+            throw Failure(
+                Code::Unimplemented,
+                request.method + " " + request.path +
+                    " is not available in this version of Methos; README.md lists what is");
             co_return http::Response();
         };
         router.add(std::move(route));
     }
 }
 
-}  // namespace
+} // namespace
 
 http::Authenticator make_authenticator(std::string admin_token) {
-    return [token = std::move(admin_token)](const http::Request& request) -> Result<http::Principal> {
+    return [token =
+                std::move(admin_token)](const http::Request& request) -> Result<http::Principal> {
         if (token.empty()) {
             return http::Principal{"anonymous", true};
         }
         const auto given = token_of(request);
         if (given.empty()) {
-            return Error(Code::Unauthorized, "a token is needed: send 'Authorization: Bearer TOKEN'; the first one is "
-                                             "in admin.token in the master's data directory");
+            return Error(Code::Unauthorized,
+                         "a token is needed: send 'Authorization: Bearer TOKEN'; the first one is "
+                         "in admin.token in the master's data directory");
         }
         if (!equal_secrets(given, token)) {
             return Error(Code::Unauthorized, "this token is not valid here");
@@ -118,14 +126,16 @@ http::ErrorRenderer make_error_renderer() {
         const auto& traits = traits_of(error.code);
         json body;
         if (request.path.rfind("/methos/", 0) == 0) {
-            body["error"] = {{"code", traits.name}, {"message", error.message}, {"details", error.context}};
+            body["error"] = {
+                {"code", traits.name}, {"message", error.message}, {"details", error.context}};
         } else {
             body["message"] = error.message;
         }
         const auto text = body.dump(-1, ' ', false, json::error_handler_t::replace);
         http::Response response(traits.http_status, "application/json", text + "\n");
         if (error.code == Code::Unauthorized) {
-            response.headers.set("WWW-Authenticate", "Bearer realm=\"methos\", Basic realm=\"methos\"");
+            response.headers.set("WWW-Authenticate",
+                                 "Bearer realm=\"methos\", Basic realm=\"methos\"");
         }
         return response;
     };
@@ -141,4 +151,4 @@ http::Router make_router(ApiContext& context) {
     return router;
 }
 
-}  // namespace methos::master
+} // namespace methos::master

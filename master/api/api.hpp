@@ -1,5 +1,5 @@
-// The master's HTTP API: routes and who may call them. Handlers parse, ask the shell, and print; they decide
-// nothing. Whatever they print was durable before it left (Shell::committed).
+// The master's HTTP API: routes and who may call them. Handlers parse, ask the shell, and print;
+// they decide nothing. Whatever they print was durable before it left (Shell::committed).
 #pragma once
 
 #include "core/http/server.hpp"
@@ -18,13 +18,14 @@ struct ApiContext {
     LogStreams& streams;
     Metrics& metrics;
     std::string build;
-    std::string http_address;  ///< as clients reach it: "127.0.0.1:8080"
+    std::string http_address; ///< as clients reach it: "127.0.0.1:8080"
 };
 
 /// Every route of the master, each with its auth step.
 [[nodiscard]] http::Router make_router(ApiContext& context);
 
-/// Accepts the admin token as Bearer, or as the password of Basic. An empty token: anybody (--auth none).
+/// Accepts the admin token as Bearer, or as the password of Basic. An empty token: anybody (--auth
+/// none).
 [[nodiscard]] http::Authenticator make_authenticator(std::string admin_token);
 
 /// Errors in the dialect of the API that the path belongs to: Marathon's or our own.
@@ -35,4 +36,4 @@ void add_marathon_routes(http::Router& router, ApiContext& context);
 void add_methos_routes(http::Router& router, ApiContext& context);
 void add_log_routes(http::Router& router, ApiContext& context);
 
-}  // namespace methos::master
+} // namespace methos::master

@@ -1,5 +1,6 @@
-// GET /methos/v1/logs/{app or task}: lines of one instance or of all instances of an app, read from the Engine on
-// demand and passed on as they come. Nothing is kept here but what waits for a slow reader, bounded by credit.
+// GET /methos/v1/logs/{app or task}: lines of one instance or of all instances of an app, read from
+// the Engine on demand and passed on as they come. Nothing is kept here but what waits for a slow
+// reader, bounded by credit.
 #include "master/api/api.hpp"
 #include "master/api/print.hpp"
 
@@ -16,7 +17,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t tasks_max = 64;  ///< whose logs one call reads
+constexpr std::size_t tasks_max = 64; ///< whose logs one call reads
 constexpr std::size_t piece_bytes_max = 64 * 1024;
 constexpr Duration first_answer_limit = std::chrono::seconds(5);
 
@@ -28,9 +29,9 @@ struct Source {
 };
 
 struct Format {
-    bool records = false;     ///< x-ndjson
-    bool timestamps = false;  ///< of plain text
-    bool names = false;       ///< plain text of several instances
+    bool records = false;    ///< x-ndjson
+    bool timestamps = false; ///< of plain text
+    bool names = false;      ///< plain text of several instances
 };
 
 /// The instance's own part of a task id: the first group of its UUID.
@@ -116,15 +117,17 @@ class LogBody final : public http::BodyReader {
 Source source_of(const TaskName& task, HostNumber number, const heart::Heart& heart) {
     const auto* host = heart.cluster().find_host(number);
     if (host == nullptr || host->session.empty()) {
-        throw Failure(Code::Unavailable, "the logs of " + task.value + " are on host " +
-                                             (host == nullptr ? std::string("?") : host->info.hostname) +
-                                             ", which is not connected");
+        throw Failure(Code::Unavailable,
+                      "the logs of " + task.value + " are on host " +
+                          (host == nullptr ? std::string("?") : host->info.hostname) +
+                          ", which is not connected");
     }
     return Source{task, host->session, host->info.hostname};
 }
 
 /// Finds what `target` names: an app's instances, or one task. Throws NotFound.
-std::vector<Source> find_sources(const heart::Heart& heart, const std::string& target, bool previous) {
+std::vector<Source>
+find_sources(const heart::Heart& heart, const std::string& target, bool previous) {
     std::vector<Source> sources;
     const TaskName name(target);
     if (const auto* task = heart.cluster().find_task(name); task != nullptr) {
@@ -157,8 +160,9 @@ std::vector<Source> find_sources(const heart::Heart& heart, const std::string& t
         }
     }
     if (sources.empty()) {
-        throw Failure(Code::NotFound, "no instance of " + id.value +
-                                          " has a container that can be reached; see: methos why " + id.value);
+        throw Failure(Code::NotFound,
+                      "no instance of " + id.value +
+                          " has a container that can be reached; see: methos why " + id.value);
     }
     if (sources.size() > tasks_max) {
         sources.resize(tasks_max);
@@ -178,10 +182,14 @@ std::int64_t since_of(const http::Request& request, Now now) {
     }
     const auto ago = parse_duration(*text);
     if (!ago) {
-        throw Failure(Code::InvalidInput, "since=" + *text + " is neither a time like 2026-01-02T03:04:05Z nor a "
-                                                             "duration like 10m");
+        throw Failure(Code::InvalidInput,
+                      "since=" + *text +
+                          " is neither a time like 2026-01-02T03:04:05Z nor a "
+                          "duration like 10m");
     }
-    return (now.wall - std::chrono::duration_cast<std::chrono::milliseconds>(*ago)).time_since_epoch().count();
+    return (now.wall - std::chrono::duration_cast<std::chrono::milliseconds>(*ago))
+        .time_since_epoch()
+        .count();
 }
 
 LogRequest read_request(const http::Request& request, Now now) {
@@ -192,7 +200,8 @@ LogRequest read_request(const http::Request& request, Now now) {
     if (const auto tail = request.query_value("tail"); tail && *tail != "all") {
         const auto lines = parse_int(*tail, 0, tail_max);
         if (!lines) {
-            throw Failure(Code::InvalidInput, "tail=" + *tail + " is not a number of lines or 'all'");
+            throw Failure(Code::InvalidInput,
+                          "tail=" + *tail + " is not a number of lines or 'all'");
         }
         wanted.tail = *lines;
     }
@@ -201,7 +210,8 @@ LogRequest read_request(const http::Request& request, Now now) {
 
 awaitable<http::Response> read_logs(ApiContext& context, http::Request request) {
     const auto& heart = context.shell.heart();
-    const auto sources = find_sources(heart, request.params.at("target"), request.query_flag("previous", false));
+    const auto sources =
+        find_sources(heart, request.params.at("target"), request.query_flag("previous", false));
     auto wanted = read_request(request, context.shell.now());
     co_await context.shell.committed();
 
@@ -239,20 +249,23 @@ awaitable<http::Response> read_logs(ApiContext& context, http::Request request) 
     format.timestamps = request.query_flag("timestamps", false);
     format.names = parts.size() > 1;
     http::Response response;
-    response.headers.set("Content-Type", format.records ? "application/x-ndjson" : "text/plain; charset=utf-8");
+    response.headers.set("Content-Type",
+                         format.records ? "application/x-ndjson" : "text/plain; charset=utf-8");
     response.stream = std::make_shared<LogBody>(std::move(arrived), std::move(parts), format);
     co_return response;
 }
 
-}  // namespace
+} // namespace
 
 void add_log_routes(http::Router& router, ApiContext& context) {
     http::Route route;
     route.method = "GET";
     route.pattern = "/methos/v1/logs/{target*}";
     route.auth = http::Auth::Token;
-    route.handler = [&context](http::Request request) { return read_logs(context, std::move(request)); };
+    route.handler = [&context](http::Request request) {
+        return read_logs(context, std::move(request));
+    };
     router.add(std::move(route));
 }
 
-}  // namespace methos::master
+} // namespace methos::master

@@ -1,5 +1,5 @@
-// /v2: the part of Marathon's API that this version has. Shapes and codes are Marathon's, so that its clients
-// work unmodified; docs/compatibility.md lists what is there.
+// /v2: the part of Marathon's API that this version has. Shapes and codes are Marathon's, so that
+// its clients work unmodified; docs/compatibility.md lists what is there.
 #include "master/api/api.hpp"
 #include "master/api/print.hpp"
 
@@ -74,15 +74,18 @@ http::Response deployment_reply(const Changed& changed) {
 
 awaitable<http::Response> list_apps(ApiContext& context, http::Request request) {
     if (request.query_value("label")) {
-        throw Failure(Code::Unimplemented, "label selectors are not available in this version of Methos");
+        throw Failure(Code::Unimplemented,
+                      "label selectors are not available in this version of Methos");
     }
     const auto& heart = context.shell.heart();
-    const AppParts parts{embeds(request, "tasks"), embeds(request, "lastTaskFailure") || embeds(request, "failures")};
+    const AppParts parts{embeds(request, "tasks"),
+                         embeds(request, "lastTaskFailure") || embeds(request, "failures")};
     const auto id = request.query_value("id");
     const auto cmd = request.query_value("cmd");
     auto apps = json::array();
     for (const auto& [app_id, app] : heart.services().apps()) {
-        const bool asked_for = contains(app_id.value, id) && contains(app.definition.cmd.value_or(""), cmd);
+        const bool asked_for =
+            contains(app_id.value, id) && contains(app.definition.cmd.value_or(""), cmd);
         if (!app.deleting && asked_for) {
             apps.push_back(print_app(app, heart, parts, Dialect::Marathon));
         }
@@ -101,7 +104,8 @@ awaitable<http::Response> create_app(ApiContext& context, http::Request request)
     }
     const RequestId id(request.request_id);
     std::optional<ApiResult<Changed>> changed;
-    std::function<void(heart::Heart&, cluster::Step&)> event = [&](heart::Heart& heart, cluster::Step& step) {
+    std::function<void(heart::Heart&, cluster::Step&)> event = [&](heart::Heart& heart,
+                                                                   cluster::Step& step) {
         changed = heart.services().put(*definition, Existing::Refuse, id, step);
     };
     co_await context.shell.change(std::move(event));
@@ -110,7 +114,7 @@ awaitable<http::Response> create_app(ApiContext& context, http::Request request)
     }
     const auto* app = context.shell.heart().services().find((*changed)->app);
     if (app == nullptr) {
-        co_return no_such_app((*changed)->app);  // deleted while we waited for the disk
+        co_return no_such_app((*changed)->app); // deleted while we waited for the disk
     }
     const AppParts everything{true, false};
     auto document = print_app(*app, context.shell.heart(), everything, Dialect::Marathon);
@@ -159,7 +163,8 @@ awaitable<http::Response> update_app(ApiContext& context, http::Request request)
         co_return reply(rollback.error());
     }
     if (*rollback) {
-        throw Failure(Code::Unimplemented, "going back to an older version is not available in this version of Methos");
+        throw Failure(Code::Unimplemented,
+                      "going back to an older version is not available in this version of Methos");
     }
     const auto* app = context.shell.heart().services().find(id);
     services::ParseOptions options;
@@ -173,7 +178,8 @@ awaitable<http::Response> update_app(ApiContext& context, http::Request request)
     }
     const RequestId request_id(request.request_id);
     std::optional<ApiResult<Changed>> changed;
-    std::function<void(heart::Heart&, cluster::Step&)> event = [&](heart::Heart& heart, cluster::Step& step) {
+    std::function<void(heart::Heart&, cluster::Step&)> event = [&](heart::Heart& heart,
+                                                                   cluster::Step& step) {
         changed = heart.services().put(*definition, Existing::Replace, request_id, step);
     };
     co_await context.shell.change(std::move(event));
@@ -187,7 +193,8 @@ awaitable<http::Response> delete_app(ApiContext& context, http::Request request)
     const auto id = app_id_of(request);
     const RequestId request_id(request.request_id);
     std::optional<ApiResult<Changed>> changed;
-    std::function<void(heart::Heart&, cluster::Step&)> event = [&](heart::Heart& heart, cluster::Step& step) {
+    std::function<void(heart::Heart&, cluster::Step&)> event = [&](heart::Heart& heart,
+                                                                   cluster::Step& step) {
         changed = heart.services().remove(id, request_id, step);
     };
     co_await context.shell.change(std::move(event));
@@ -228,7 +235,7 @@ awaitable<http::Response> all_tasks(ApiContext& context, http::Request request) 
                 }
             }
         }
-        return !known;  // an unknown value is ignored, as Marathon does
+        return !known; // an unknown value is ignored, as Marathon does
     };
     const auto& heart = context.shell.heart();
     json document;
@@ -250,7 +257,7 @@ awaitable<http::Response> info(ApiContext& context, http::Request /*request*/) {
     const auto address = parse_host_port(context.http_address);
     json document;
     document["name"] = "methos";
-    document["version"] = "1.11.0";  // of the API: clients compare it
+    document["version"] = "1.11.0"; // of the API: clients compare it
     document["buildref"] = context.build;
     document["elected"] = true;
     document["leader"] = context.http_address;
@@ -264,14 +271,15 @@ awaitable<http::Response> info(ApiContext& context, http::Request /*request*/) {
 
 /// Below an app's path, so that they would otherwise be taken for apps of that name.
 awaitable<http::Response> unimplemented(ApiContext& /*context*/, http::Request request) {
-    throw Failure(Code::Unimplemented, request.method + " " + request.path +
-                                           " is not available in this version of Methos; README.md lists what is");
+    throw Failure(Code::Unimplemented,
+                  request.method + " " + request.path +
+                      " is not available in this version of Methos; README.md lists what is");
     co_return http::Response();
 }
 
 using Action = awaitable<http::Response> (*)(ApiContext&, http::Request);
 
-}  // namespace
+} // namespace
 
 void add_marathon_routes(http::Router& router, ApiContext& context) {
     struct Row {
@@ -279,6 +287,7 @@ void add_marathon_routes(http::Router& router, ApiContext& context) {
         const char* pattern;
         Action action;
     };
+
     static constexpr Row rows[] = {
         {"GET", "/v2/apps", list_apps},
         {"POST", "/v2/apps", create_app},
@@ -306,4 +315,4 @@ void add_marathon_routes(http::Router& router, ApiContext& context) {
     }
 }
 
-}  // namespace methos::master
+} // namespace methos::master

@@ -1,4 +1,5 @@
-// /methos/v1: what Marathon's API lacks: hosts, why, and apps with everything that Methos knows of them.
+// /methos/v1: what Marathon's API lacks: hosts, why, and apps with everything that Methos knows of
+// them.
 #include "master/api/api.hpp"
 #include "master/api/print.hpp"
 
@@ -38,7 +39,8 @@ awaitable<http::Response> list_hosts(ApiContext& context, http::Request /*reques
 }
 
 awaitable<http::Response> explain(ApiContext& context, http::Request request) {
-    auto response = reply(print_why(find_app(context, request), context.shell.heart(), context.shell.now()));
+    auto response =
+        reply(print_why(find_app(context, request), context.shell.heart(), context.shell.now()));
     co_await context.shell.committed();
     co_return response;
 }
@@ -46,7 +48,8 @@ awaitable<http::Response> explain(ApiContext& context, http::Request request) {
 awaitable<http::Response> show_app(ApiContext& context, http::Request request) {
     const AppParts everything{true, true};
     json document;
-    document["app"] = print_app(find_app(context, request), context.shell.heart(), everything, Dialect::Methos);
+    document["app"] =
+        print_app(find_app(context, request), context.shell.heart(), everything, Dialect::Methos);
     auto response = reply(document);
     co_await context.shell.committed();
     co_return response;
@@ -58,7 +61,8 @@ awaitable<http::Response> list_apps(ApiContext& context, http::Request /*request
     document["apps"] = json::array();
     for (const auto& [id, app] : context.shell.heart().services().apps()) {
         if (!app.deleting) {
-            document["apps"].push_back(print_app(app, context.shell.heart(), everything, Dialect::Methos));
+            document["apps"].push_back(
+                print_app(app, context.shell.heart(), everything, Dialect::Methos));
         }
     }
     auto response = reply(document);
@@ -68,13 +72,14 @@ awaitable<http::Response> list_apps(ApiContext& context, http::Request /*request
 
 using Action = awaitable<http::Response> (*)(ApiContext&, http::Request);
 
-}  // namespace
+} // namespace
 
 void add_methos_routes(http::Router& router, ApiContext& context) {
     struct Row {
         const char* pattern;
         Action action;
     };
+
     static constexpr Row rows[] = {
         {"/methos/v1/hosts", list_hosts},
         {"/methos/v1/why/{id*}", explain},
@@ -93,4 +98,4 @@ void add_methos_routes(http::Router& router, ApiContext& context) {
     }
 }
 
-}  // namespace methos::master
+} // namespace methos::master

@@ -33,13 +33,16 @@ std::vector<std::uint16_t> service_ports(const services::AppDefinition& app) {
     return ports;
 }
 
-}  // namespace
+} // namespace
 
 std::string to_text(const json& document) {
     return document.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-json print_task(const cluster::Task& task, const services::App& app, const heart::Heart& heart, Dialect dialect) {
+json print_task(const cluster::Task& task,
+                const services::App& app,
+                const heart::Heart& heart,
+                Dialect dialect) {
     const auto* host = heart.cluster().find_host(task.host);
     const auto spec = heart.cluster().find_spec(task.spec);
     json out = {{"id", task.name.value},
@@ -58,7 +61,8 @@ json print_task(const cluster::Task& task, const services::App& app, const heart
     auto addresses = json::array();
     for (const auto& address : task.ip_addresses) {
         addresses.push_back(
-            {{"ipAddress", address}, {"protocol", address.find(':') == std::string::npos ? "IPv4" : "IPv6"}});
+            {{"ipAddress", address},
+             {"protocol", address.find(':') == std::string::npos ? "IPv4" : "IPv6"}});
     }
     if (addresses.empty() && task.started_at.time_since_epoch().count() > 0) {
         addresses.push_back({{"ipAddress", host->info.address}, {"protocol", "IPv4"}});
@@ -82,9 +86,13 @@ json print_tasks(const services::App& app, const heart::Heart& heart, Dialect di
     return tasks;
 }
 
-json print_app(const services::App& app, const heart::Heart& heart, AppParts parts, Dialect dialect) {
+json print_app(const services::App& app,
+               const heart::Heart& heart,
+               AppParts parts,
+               Dialect dialect) {
     const bool ours = dialect == Dialect::Methos;
-    auto out = services::to_json(app.definition, ours ? services::Extensions::Shown : services::Extensions::Hidden);
+    auto out = services::to_json(app.definition,
+                                 ours ? services::Extensions::Shown : services::Extensions::Hidden);
     const auto counts = heart.services().counts(app);
     out["version"] = app.version;
     out["versionInfo"] = {{"lastScalingAt", format_wall_time(app.last_scaling_at)},
@@ -118,9 +126,12 @@ json print_host(const cluster::Host& host) {
     const auto& used = host.used;
     const auto& offered = host.offered;
     json resources;
-    resources["cpus"] = scalar(cpus_of(total.milli_cpus), cpus_of(used.milli_cpus), cpus_of(offered.milli_cpus));
-    resources["mem"] = scalar(mb_of(total.mem_bytes), mb_of(used.mem_bytes), mb_of(offered.mem_bytes));
-    resources["disk"] = scalar(mb_of(total.disk_bytes), mb_of(used.disk_bytes), mb_of(offered.disk_bytes));
+    resources["cpus"] =
+        scalar(cpus_of(total.milli_cpus), cpus_of(used.milli_cpus), cpus_of(offered.milli_cpus));
+    resources["mem"] =
+        scalar(mb_of(total.mem_bytes), mb_of(used.mem_bytes), mb_of(offered.mem_bytes));
+    resources["disk"] =
+        scalar(mb_of(total.disk_bytes), mb_of(used.disk_bytes), mb_of(offered.disk_bytes));
     resources["gpus"] = {{"total", total.gpus}, {"used", used.gpus}, {"offered", offered.gpus}};
     const auto ports_total = host.info.resources.ports.count();
     resources["ports"] = {{"total", ports_total},
@@ -137,8 +148,9 @@ json print_host(const cluster::Host& host) {
             {"docker", {{"version", host.info.docker_version}, {"api", host.info.docker_api}}},
             {"build", host.info.build},
             {"tasks", host.tasks.size()},
-            {"lastSeen", host.last_seen.time_since_epoch().count() > 0 ? json(format_wall_time(host.last_seen))
-                                                                       : json(nullptr)}};
+            {"lastSeen",
+             host.last_seen.time_since_epoch().count() > 0 ? json(format_wall_time(host.last_seen))
+                                                           : json(nullptr)}};
 }
 
-}  // namespace methos::master
+} // namespace methos::master

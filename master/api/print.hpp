@@ -1,4 +1,5 @@
-// The heart's apps, tasks and hosts as JSON documents: Marathon's shapes, and our own with more in them. Pure.
+// The heart's apps, tasks and hosts as JSON documents: Marathon's shapes, and our own with more in
+// them. Pure.
 #pragma once
 
 #include "master/heart/heart.hpp"
@@ -16,17 +17,21 @@ struct AppParts {
     bool last_failure = false;
 };
 
-[[nodiscard]] nlohmann::json print_app(const services::App& app, const heart::Heart& heart, AppParts parts,
-                                       Dialect dialect);
-[[nodiscard]] nlohmann::json print_task(const cluster::Task& task, const services::App& app, const heart::Heart& heart,
+[[nodiscard]] nlohmann::json
+print_app(const services::App& app, const heart::Heart& heart, AppParts parts, Dialect dialect);
+[[nodiscard]] nlohmann::json print_task(const cluster::Task& task,
+                                        const services::App& app,
+                                        const heart::Heart& heart,
                                         Dialect dialect);
-[[nodiscard]] nlohmann::json print_tasks(const services::App& app, const heart::Heart& heart, Dialect dialect);
+[[nodiscard]] nlohmann::json
+print_tasks(const services::App& app, const heart::Heart& heart, Dialect dialect);
 [[nodiscard]] nlohmann::json print_host(const cluster::Host& host);
 
 /// GET /methos/v1/why: what an app waits for, in numbers and in one sentence per group.
-[[nodiscard]] nlohmann::json print_why(const services::App& app, const heart::Heart& heart, Now now);
+[[nodiscard]] nlohmann::json
+print_why(const services::App& app, const heart::Heart& heart, Now now);
 
 /// Compact text; bytes that are not UTF-8 (from a container's message) are replaced.
 [[nodiscard]] std::string to_text(const nlohmann::json& document);
 
-}  // namespace methos::master
+} // namespace methos::master

@@ -40,7 +40,8 @@ Resources most_free(const heart::Heart& heart) {
 
 std::string number_text(double value) {
     auto text = json(value).dump();
-    return text.size() > 2 && text.substr(text.size() - 2) == ".0" ? text.substr(0, text.size() - 2) : text;
+    return text.size() > 2 && text.substr(text.size() - 2) == ".0" ? text.substr(0, text.size() - 2)
+                                                                   : text;
 }
 
 std::string phrase(Unfit reason, std::size_t hosts, const Resources& need, const Resources& most) {
@@ -51,19 +52,20 @@ std::string phrase(Unfit reason, std::size_t hosts, const Resources& need, const
     case Unfit::Role:
         return these + " another role";
     case Unfit::Constraint:
-        return counted(hosts, "host") + (hosts == 1 ? " does" : " do") + " not meet the constraints";
+        return counted(hosts, "host") + (hosts == 1 ? " does" : " do") +
+               " not meet the constraints";
     case Unfit::Cpus:
-        return these + " too little CPU free (" + number_text(cpus_of(need.milli_cpus)) + " needed, " +
-               number_text(cpus_of(most.milli_cpus)) + " at most)";
+        return these + " too little CPU free (" + number_text(cpus_of(need.milli_cpus)) +
+               " needed, " + number_text(cpus_of(most.milli_cpus)) + " at most)";
     case Unfit::Mem:
-        return these + " too little memory free (" + number_text(mb_of(need.mem_bytes)) + " MB needed, " +
-               number_text(mb_of(most.mem_bytes)) + " MB at most)";
+        return these + " too little memory free (" + number_text(mb_of(need.mem_bytes)) +
+               " MB needed, " + number_text(mb_of(most.mem_bytes)) + " MB at most)";
     case Unfit::Disk:
-        return these + " too little disk free (" + number_text(mb_of(need.disk_bytes)) + " MB needed, " +
-               number_text(mb_of(most.disk_bytes)) + " MB at most)";
+        return these + " too little disk free (" + number_text(mb_of(need.disk_bytes)) +
+               " MB needed, " + number_text(mb_of(most.disk_bytes)) + " MB at most)";
     case Unfit::Gpus:
-        return these + " too few GPUs free (" + std::to_string(need.gpus) + " needed, " + std::to_string(most.gpus) +
-               " at most)";
+        return these + " too few GPUs free (" + std::to_string(need.gpus) + " needed, " +
+               std::to_string(most.gpus) + " at most)";
     case Unfit::Ports:
         return these + " the ports it needs not free, or not among those they offer";
     case Unfit::None:
@@ -75,21 +77,25 @@ std::string phrase(Unfit reason, std::size_t hosts, const Resources& need, const
 json unplaced(std::size_t count, const cluster::Demand& demand, const heart::Heart& heart) {
     const auto& hosts = heart.cluster().hosts();
     if (hosts.empty()) {
-        return group(count, json::array({{{"reason", "NoHosts"}, {"hosts", 0}}}),
-                     counted(count, "instance") + " cannot be placed: no host has joined; start methos-executor with "
-                                                  "the token in the master's join.token");
+        return group(count,
+                     json::array({{{"reason", "NoHosts"}, {"hosts", 0}}}),
+                     counted(count, "instance") +
+                         " cannot be placed: no host has joined; start methos-executor with "
+                         "the token in the master's join.token");
     }
     const auto most = most_free(heart);
     auto reasons = json::array();
     std::string text;
     for (const auto& [reason, number] : heart.cluster().explain(demand)) {
         if (reason == Unfit::None) {
-            return group(count, json::array(), counted(count, "instance") + " is about to be placed");
+            return group(
+                count, json::array(), counted(count, "instance") + " is about to be placed");
         }
         reasons.push_back({{"reason", std::string(to_string(reason))}, {"hosts", number}});
         text += (text.empty() ? "" : "; ") + phrase(reason, number, demand.resources, most);
     }
-    return group(count, std::move(reasons), counted(count, "instance") + " cannot be placed: " + text);
+    return group(
+        count, std::move(reasons), counted(count, "instance") + " cannot be placed: " + text);
 }
 
 /// Staged instances, those with the same message together.
@@ -109,12 +115,13 @@ void add_staged(json& waiting, const services::App& app, const heart::Heart& hea
         ++messages[doing];
     }
     for (const auto& [message, count] : messages) {
-        waiting.push_back(group(count, json::array({{{"reason", "Staging"}, {"hosts", 1}}}),
+        waiting.push_back(group(count,
+                                json::array({{{"reason", "Staging"}, {"hosts", 1}}}),
                                 counted(count, "instance") + ": " + message));
     }
 }
 
-}  // namespace
+} // namespace
 
 json print_why(const services::App& app, const heart::Heart& heart, Now now) {
     auto waiting = json::array();
@@ -123,15 +130,19 @@ json print_why(const services::App& app, const heart::Heart& heart, Now now) {
     if (demand.count > 0) {
         const auto failure = app.last_failure ? app.last_failure->message : std::string();
         if (heart.cluster().holds_replacements(now)) {
-            waiting.push_back(group(demand.count, json::array({{{"reason", "MassLossHold"}, {"hosts", 0}}}),
-                                    counted(demand.count, "instance") +
-                                        " waits: most hosts vanished at once, which looks like the master's own "
-                                        "network; replacements are held back for a moment"));
+            waiting.push_back(
+                group(demand.count,
+                      json::array({{{"reason", "MassLossHold"}, {"hosts", 0}}}),
+                      counted(demand.count, "instance") +
+                          " waits: most hosts vanished at once, which looks like the master's own "
+                          "network; replacements are held back for a moment"));
         } else if (now.mono < app.backoff_until) {
-            waiting.push_back(group(demand.count, json::array({{{"reason", "Backoff"}, {"hosts", 0}}}),
-                                    counted(demand.count, "instance") + " will be tried again in " +
-                                        format_duration(app.backoff_until - now.mono) +
-                                        (failure.empty() ? "" : "; the last one failed: " + failure)));
+            waiting.push_back(
+                group(demand.count,
+                      json::array({{{"reason", "Backoff"}, {"hosts", 0}}}),
+                      counted(demand.count, "instance") + " will be tried again in " +
+                          format_duration(app.backoff_until - now.mono) +
+                          (failure.empty() ? "" : "; the last one failed: " + failure)));
         } else {
             waiting.push_back(unplaced(demand.count, demand, heart));
         }
@@ -149,4 +160,4 @@ json print_why(const services::App& app, const heart::Heart& heart, Now now) {
     return out;
 }
 
-}  // namespace methos::master
+} // namespace methos::master

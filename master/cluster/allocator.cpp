@@ -1,5 +1,6 @@
-// Offers and the first allocator: demand meets hosts, one task per offer, the least loaded host first.
-// An offer holds what it promises until its framework has answered; built-in frameworks answer at once.
+// Offers and the first allocator: demand meets hosts, one task per offer, the least loaded host
+// first. An offer holds what it promises until its framework has answered; built-in frameworks
+// answer at once.
 #include "master/cluster/cluster.hpp"
 
 #include <algorithm>
@@ -9,9 +10,10 @@ namespace methos::cluster {
 namespace {
 
 bool has_ports(const Host& host, const Demand& demand) {
-    const auto fixed_free = std::all_of(demand.fixed_ports.begin(), demand.fixed_ports.end(), [&](std::uint16_t port) {
-        return host.free_ports.contains(port);
-    });
+    const auto fixed_free =
+        std::all_of(demand.fixed_ports.begin(), demand.fixed_ports.end(), [&](std::uint16_t port) {
+            return host.free_ports.contains(port);
+        });
     return fixed_free && host.free_ports.count() >= demand.port_count;
 }
 
@@ -29,7 +31,7 @@ Unfit lacking(const Resources& free, const Resources& need) {
     return need.gpus > free.gpus ? Unfit::Gpus : Unfit::None;
 }
 
-}  // namespace
+} // namespace
 
 Unfit Cluster::unfit(const Host& host, const Demand& demand) const {
     if (host.state != HostState::Up || !host.inventoried) {
@@ -89,14 +91,16 @@ void Cluster::allocate(Step& step) {
                 if (host == nullptr) {
                     break;
                 }
-                const Offer offer{OfferNumber(next_number(step)), host->number, framework->name(), host->free()};
+                const Offer offer{
+                    OfferNumber(next_number(step)), host->number, framework->name(), host->free()};
                 launch(offer, *host, *framework, demand, step);
             }
         }
     }
 }
 
-void Cluster::launch(const Offer& offer, Host& host, Framework& framework, const Demand& demand, Step& step) {
+void Cluster::launch(
+    const Offer& offer, Host& host, Framework& framework, const Demand& demand, Step& step) {
     offers_.emplace(offer.number, offer);
     host.offered += offer.resources;
     const auto task_number = TaskNumber(next_number(step));
@@ -129,8 +133,8 @@ void Cluster::launch(const Offer& offer, Host& host, Framework& framework, const
     save_task(task, step);
     SendLaunch message;
     message.spec = spec_is_there ? nullptr : accepted->spec;
-    message.launch = TaskLaunch{task.number,     task.name, task.spec,   task.attempt,
-                                task.host_ports, task.env,  task.request};
+    message.launch = TaskLaunch{
+        task.number, task.name, task.spec, task.attempt, task.host_ports, task.env, task.request};
     step.send(host.session, std::move(message));
 
     task_by_name_[task.name.value] = task.number;
@@ -138,4 +142,4 @@ void Cluster::launch(const Offer& offer, Host& host, Framework& framework, const
     framework.launched(stored, step);
 }
 
-}  // namespace methos::cluster
+} // namespace methos::cluster

@@ -1,5 +1,5 @@
-// The cluster's book-keeping: what it is made of after a start, its numbers, its records, and reading it.
-// Hosts are in cluster_hosts.cpp, tasks in cluster_tasks.cpp, offers in allocator.cpp.
+// The cluster's book-keeping: what it is made of after a start, its numbers, its records, and
+// reading it. Hosts are in cluster_hosts.cpp, tasks in cluster_tasks.cpp, offers in allocator.cpp.
 #include "master/cluster/cluster.hpp"
 
 #include "core/wire/mapping.hpp"
@@ -28,7 +28,8 @@ template <class Record>
 Record parse_record(const std::string& bytes, const std::string& what) {
     Record record;
     if (!record.ParseFromString(bytes)) {
-        throw Failure(Code::Internal, "the stored record of " + what + " is damaged; restore a snapshot");
+        throw Failure(Code::Internal,
+                      "the stored record of " + what + " is damaged; restore a snapshot");
     }
     return record;
 }
@@ -40,7 +41,7 @@ std::uint64_t mixed(std::uint64_t x) {
     return x ^ (x >> 31U);
 }
 
-}  // namespace
+} // namespace
 
 std::string uuid_of(const std::string& cluster_id, std::uint64_t number) {
     std::uint64_t seed = 0xcbf29ce484222325ULL;
@@ -73,7 +74,8 @@ void Cluster::load_meta(const std::string& bytes) {
 }
 
 void Cluster::load_host(HostNumber number, const std::string& bytes) {
-    const auto record = parse_record<state::HostRecord>(bytes, "host " + std::to_string(number.value));
+    const auto record =
+        parse_record<state::HostRecord>(bytes, "host " + std::to_string(number.value));
     Host host;
     host.number = number;
     host.info.id = HostId(record.id());
@@ -108,7 +110,8 @@ void Cluster::load_spec(SpecNumber number, const std::string& bytes) {
 }
 
 void Cluster::load_task(TaskNumber number, const std::string& bytes) {
-    const auto record = parse_record<state::TaskRecord>(bytes, "task " + std::to_string(number.value));
+    const auto record =
+        parse_record<state::TaskRecord>(bytes, "task " + std::to_string(number.value));
     Task task;
     task.number = number;
     task.name = TaskName(record.name());
@@ -137,7 +140,8 @@ void Cluster::load_task(TaskNumber number, const std::string& bytes) {
     const auto host = hosts_.find(task.host);
     const auto spec = specs_.find(task.spec);
     if (host == hosts_.end() || spec == specs_.end()) {
-        throw Failure(Code::Internal, "task " + record.name() + " is stored without its host or spec");
+        throw Failure(Code::Internal,
+                      "task " + record.name() + " is stored without its host or spec");
     }
     task.unreachable = host->second.state == HostState::Lost;
     host->second.used += spec->second->resources;
@@ -317,19 +321,22 @@ void Cluster::check_invariants() const {
         for (const auto task_number : host.tasks) {
             const auto* task = find_task(task_number);
             if (task == nullptr || task->host != number || is_terminal(task->reported)) {
-                broken("host " + host.info.id.value + " holds a task that is gone, elsewhere or over");
+                broken("host " + host.info.id.value +
+                       " holds a task that is gone, elsewhere or over");
                 return;
             }
             used += specs_.at(task->spec)->resources;
             for (const auto port : task->host_ports) {
                 if (taken.contains(port) || host.free_ports.contains(port)) {
-                    broken("port " + std::to_string(port) + " is given twice on " + host.info.id.value);
+                    broken("port " + std::to_string(port) + " is given twice on " +
+                           host.info.id.value);
                 }
                 taken.insert(port);
             }
         }
         if (!(used == host.used)) {
-            broken("the used resources of host " + host.info.id.value + " are not those of its tasks");
+            broken("the used resources of host " + host.info.id.value +
+                   " are not those of its tasks");
         }
         if (host.offered.negative()) {
             broken("host " + host.info.id.value + " has a negative sum of offers");
@@ -350,4 +357,4 @@ void Cluster::check_invariants() const {
     }
 }
 
-}  // namespace methos::cluster
+} // namespace methos::cluster

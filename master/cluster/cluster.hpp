@@ -1,6 +1,7 @@
-// The cluster heart: hosts, tasks, offers, and every rule about their life. Pure: no sockets, clocks, files or
-// randomness; time comes in with each call, what is to happen goes out in a Step. The shell (master/shell)
-// commits a step before anything of it is seen. Owned by heart::Heart; one thread.
+// The cluster heart: hosts, tasks, offers, and every rule about their life. Pure: no sockets,
+// clocks, files or randomness; time comes in with each call, what is to happen goes out in a Step.
+// The shell (master/shell) commits a step before anything of it is seen. Owned by heart::Heart; one
+// thread.
 #pragma once
 
 #include "master/cluster/framework.hpp"
@@ -26,32 +27,38 @@ struct Policy {
     Duration kill_retry = std::chrono::seconds(5);
 };
 
-/// The UUID that belongs to a number in this cluster: always the same, never the same for two numbers.
+/// The UUID that belongs to a number in this cluster: always the same, never the same for two
+/// numbers.
 [[nodiscard]] std::string uuid_of(const std::string& cluster_id, std::uint64_t number);
 
 class Cluster {
   public:
     explicit Cluster(Policy policy);
 
-    // --- recovery, before the first step -------------------------------------------------------------------
+    // --- recovery, before the first step
+    // -------------------------------------------------------------------
     void load_meta(const std::string& bytes);
     void load_host(HostNumber number, const std::string& bytes);
     void load_spec(SpecNumber number, const std::string& bytes);
     void load_task(TaskNumber number, const std::string& bytes);
-    /// After all records: a new epoch, a cluster id when there is none, hosts are given their grace.
+    /// After all records: a new epoch, a cluster id when there is none, hosts are given their
+    /// grace.
     void begin(Step& step, const std::string& random_cluster_id);
     void save_meta(Step& step);
     /// Takes over connections from a heart whose commit failed: nothing they were told is lost.
     void adopt_sessions(const Cluster& discarded);
 
-    // --- events ----------------------------------------------------------------------------------------------
+    // --- events
+    // ----------------------------------------------------------------------------------------------
     void host_joined(SessionNumber session, HostInfo info, const std::string& key_hash, Step& step);
     void host_changed(SessionNumber session, HostInfo info, Step& step);
     void heard(SessionNumber session, Now now);
     void connection_closed(SessionNumber session, Step& step);
     void goodbye(SessionNumber session, Duration grace, Step& step);
-    /// A part of an INVENTORY; `last` when it is the end of it. Parts hold at most `slice_max` statuses.
-    void inventory(SessionNumber session, const std::vector<TaskStatus>& tasks, bool last, Step& step);
+    /// A part of an INVENTORY; `last` when it is the end of it. Parts hold at most `slice_max`
+    /// statuses.
+    void
+    inventory(SessionNumber session, const std::vector<TaskStatus>& tasks, bool last, Step& step);
     void statuses(SessionNumber session, const std::vector<TaskStatus>& tasks, Step& step);
     /// Deadlines, retries, leftovers. Call it every beat interval and whenever Step::more was set.
     void tick(Step& step);
@@ -60,37 +67,49 @@ class Cluster {
 
     static constexpr std::size_t slice_max = 32;
 
-    // --- for frameworks --------------------------------------------------------------------------------------
+    // --- for frameworks
+    // --------------------------------------------------------------------------------------
     void add_framework(Framework& framework);
     /// Marks a task for killing and tells its host; repeated until it is terminal.
     void kill(TaskNumber number, Duration grace, Reason reason, Step& step);
     /// Matches demand with hosts until the step is full or nothing fits.
     void allocate(Step& step);
+
     /// A UUID that this cluster has never given out and never will again.
     [[nodiscard]] std::string new_uuid(Step& step) { return uuid_of(id_, next_number(step)); }
+
     SpecNumber add_spec(TaskSpec spec, Step& step);
     /// Forgets a spec that no task uses any more.
     void drop_spec(SpecNumber number, Step& step);
 
-    // --- reading ---------------------------------------------------------------------------------------------
+    // --- reading
+    // ---------------------------------------------------------------------------------------------
     [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
+
     [[nodiscard]] const std::string& id() const { return id_; }
+
     [[nodiscard]] const Policy& policy() const { return policy_; }
+
     [[nodiscard]] const std::map<HostNumber, Host>& hosts() const { return hosts_; }
+
     [[nodiscard]] const std::map<TaskNumber, Task>& tasks() const { return tasks_; }
+
     [[nodiscard]] const Host* find_host(HostNumber number) const;
     [[nodiscard]] const Host* find_host(SessionNumber session) const;
     [[nodiscard]] const Task* find_task(TaskNumber number) const;
     [[nodiscard]] const Task* find_task(const TaskName& name) const;
     [[nodiscard]] std::shared_ptr<const TaskSpec> find_spec(SpecNumber number) const;
+
     /// Replacements wait: too many hosts vanished at once for it to be their fault.
     [[nodiscard]] bool holds_replacements(Now now) const { return now.mono < hold_until_; }
+
     /// For each reason, how many hosts fall to it first.
     [[nodiscard]] std::map<Unfit, std::size_t> explain(const Demand& demand) const;
     /// Whether a host can take one task of this demand now.
     [[nodiscard]] Unfit unfit(const Host& host, const Demand& demand) const;
 
-    /// Aborts with a message when an invariant of DESIGN section 3 is broken. Tests call it after every step.
+    /// Aborts with a message when an invariant of DESIGN section 3 is broken. Tests call it after
+    /// every step.
     void check_invariants() const;
 
   private:
@@ -113,7 +132,8 @@ class Cluster {
     void check_liveness(Step& step);
     void retry_kills(Step& step);
     void notify(const Task& task, TaskState before, Step& step);
-    void launch(const Offer& offer, Host& host, Framework& framework, const Demand& demand, Step& step);
+    void
+    launch(const Offer& offer, Host& host, Framework& framework, const Demand& demand, Step& step);
     Host* best_host(const Demand& demand);
 
     Policy policy_;
@@ -131,10 +151,11 @@ class Cluster {
     std::map<OfferNumber, Offer> offers_;
     std::vector<Framework*> frameworks_;
 
-    std::map<SessionNumber, std::set<TaskNumber>> inventory_seen_;  ///< while an inventory arrives in parts
-    std::deque<TaskNumber> missing_;                                ///< to be ended, a few per step
+    std::map<SessionNumber, std::set<TaskNumber>>
+        inventory_seen_;             ///< while an inventory arrives in parts
+    std::deque<TaskNumber> missing_; ///< to be ended, a few per step
     std::deque<MonoTime> recent_losses_;
     MonoTime hold_until_ = MonoTime::min();
 };
 
-}  // namespace methos::cluster
+} // namespace methos::cluster

@@ -20,9 +20,12 @@ std::string label_of(const Host& host) {
     return host.info.hostname + " (" + host.info.id.value.substr(0, 8) + ")";
 }
 
-}  // namespace
+} // namespace
 
-void Cluster::host_joined(SessionNumber session, HostInfo info, const std::string& key_hash, Step& step) {
+void Cluster::host_joined(SessionNumber session,
+                          HostInfo info,
+                          const std::string& key_hash,
+                          Step& step) {
     const auto known = host_by_id_.find(info.id.value);
     const bool is_new = known == host_by_id_.end();
     const auto number = is_new ? HostNumber(next_number(step)) : known->second;
@@ -81,8 +84,8 @@ void Cluster::host_changed(SessionNumber session, HostInfo info, Step& step) {
         host->state = HostState::DockerDown;
         host->inventoried = false;
         host->grace_until = step.now.mono + policy_.docker_grace;
-        step.warn("Docker does not answer on host " + label_of(*host) + "; its instances are kept for " +
-                  format_duration(policy_.docker_grace));
+        step.warn("Docker does not answer on host " + label_of(*host) +
+                  "; its instances are kept for " + format_duration(policy_.docker_grace));
     } else if (!was_up && host->info.docker_up && host->state == HostState::DockerDown) {
         host->state = HostState::Up;
         host->grace_until = MonoTime::max();
@@ -125,7 +128,8 @@ void Cluster::connection_closed(SessionNumber session, Step& step) {
     if (host->state == HostState::Up || host->state == HostState::DockerDown) {
         host->state = HostState::Restarting;
         host->grace_until = step.now.mono + policy_.executor_grace;
-        step.warn("the executor of host " + label_of(*host) + " is gone; its instances are kept for " +
+        step.warn("the executor of host " + label_of(*host) +
+                  " is gone; its instances are kept for " +
                   format_duration(policy_.executor_grace));
     } else if (host->state == HostState::Lost) {
         mark_unreachable(*host, "its executor went away before it had told what runs there", step);
@@ -142,15 +146,15 @@ void Cluster::goodbye(SessionNumber session, Duration grace, Step& step) {
     if (host->state == HostState::Up || host->state == HostState::DockerDown) {
         host->state = HostState::Restarting;
         host->grace_until = step.now.mono + std::clamp(grace, Duration::zero(), grace_max);
-        step.note("the executor of host " + label_of(*host) + " stopped in order; it is expected back within " +
-                  format_duration(grace));
+        step.note("the executor of host " + label_of(*host) +
+                  " stopped in order; it is expected back within " + format_duration(grace));
     } else if (host->state == HostState::Lost) {
         mark_unreachable(*host, "its executor stopped before it had told what runs there", step);
     }
 }
 
 void Cluster::mark_unreachable(Host& host, const std::string& why, Step& step) {
-    const auto listed = host.tasks;  // listeners may change the host's list
+    const auto listed = host.tasks; // listeners may change the host's list
     for (const auto number : listed) {
         auto& task = tasks_.at(number);
         if (task.unreachable) {
@@ -184,11 +188,13 @@ void Cluster::note_loss(Step& step) {
     while (!recent_losses_.empty() && recent_losses_.front() + window < step.now.mono) {
         recent_losses_.pop_front();
     }
-    const bool mass = recent_losses_.size() >= hosts_min && recent_losses_.size() * 2 > hosts_.size();
+    const bool mass =
+        recent_losses_.size() >= hosts_min && recent_losses_.size() * 2 > hosts_.size();
     if (mass && policy_.mass_loss_hold > Duration::zero() && !holds_replacements(step.now)) {
         hold_until_ = step.now.mono + policy_.mass_loss_hold;
         step.warn(std::to_string(recent_losses_.size()) + " of " + std::to_string(hosts_.size()) +
-                  " hosts vanished at once: that looks like this master's own network; replacements wait " +
+                  " hosts vanished at once: that looks like this master's own network; "
+                  "replacements wait " +
                   format_duration(policy_.mass_loss_hold));
     }
 }
@@ -238,4 +244,4 @@ void Cluster::tick(Step& step) {
     step.more = step.more || !missing_.empty();
 }
 
-}  // namespace methos::cluster
+} // namespace methos::cluster

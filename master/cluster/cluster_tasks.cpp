@@ -35,7 +35,9 @@ void Cluster::apply(Host& host, const TaskStatus& status, Step& step) {
     auto* task = task_of(status);
     const bool ours = task != nullptr && task->host == host.number;
     if (status.stamp != 0) {
-        step.send(host.session, SendAck{status.number, status.number.empty() ? status.name : TaskName(), status.stamp});
+        step.send(
+            host.session,
+            SendAck{status.number, status.number.empty() ? status.name : TaskName(), status.stamp});
     }
     if (!ours) {
         // Not ours, or over for us: whatever still runs there under that name must go.
@@ -46,14 +48,17 @@ void Cluster::apply(Host& host, const TaskStatus& status, Step& step) {
     }
     task->confirmed = true;
     const auto before = task->state();
-    const bool late_progress = status.state == TaskState::Staging && task->reported != TaskState::Staging;
+    const bool late_progress =
+        status.state == TaskState::Staging && task->reported != TaskState::Staging;
     if (late_progress && !task->unreachable) {
         return;
     }
-    const bool durable = status.state != task->reported || status.container_id != task->container_id ||
+    const bool durable = status.state != task->reported ||
+                         status.container_id != task->container_id ||
                          status.ip_addresses != task->ip_addresses;
-    task->reported = status.state == TaskState::Killing || status.state == TaskState::Unknown ? task->reported
-                                                                                             : status.state;
+    task->reported = status.state == TaskState::Killing || status.state == TaskState::Unknown
+                         ? task->reported
+                         : status.state;
     task->unreachable = false;
     task->message = status.message;
     task->changed_at = step.now.wall;
@@ -66,7 +71,8 @@ void Cluster::apply(Host& host, const TaskStatus& status, Step& step) {
         task->ip_addresses = status.ip_addresses;
     }
     if (task->reported == TaskState::Running) {
-        task->started_at = status.started_at.time_since_epoch().count() > 0 ? status.started_at : step.now.wall;
+        task->started_at =
+            status.started_at.time_since_epoch().count() > 0 ? status.started_at : step.now.wall;
     }
     if (is_terminal(task->reported)) {
         finish(*task, before, step);
@@ -97,7 +103,10 @@ void Cluster::finish(Task& task, TaskState before, Step& step) {
     notify(over, before, step);
 }
 
-void Cluster::inventory(SessionNumber session, const std::vector<TaskStatus>& tasks, bool last, Step& step) {
+void Cluster::inventory(SessionNumber session,
+                        const std::vector<TaskStatus>& tasks,
+                        bool last,
+                        Step& step) {
     auto* host = host_of(session);
     if (host == nullptr) {
         return;
@@ -142,7 +151,8 @@ void Cluster::end_missing(TaskNumber number, Step& step) {
     }
     auto& task = found->second;
     const auto before = task.state();
-    const bool never_ran = task.reported == TaskState::Staging || task.reported == TaskState::Starting;
+    const bool never_ran =
+        task.reported == TaskState::Staging || task.reported == TaskState::Starting;
     if (task.kill_wanted) {
         task.reported = TaskState::Killed;
     } else {
@@ -183,10 +193,11 @@ void Cluster::send_kill(Task& task, Step& step) {
 
 void Cluster::retry_kills(Step& step) {
     for (auto& [number, task] : tasks_) {
-        if (task.kill_wanted && !task.unreachable && task.kill_sent_at + policy_.kill_retry < step.now.mono) {
+        if (task.kill_wanted && !task.unreachable &&
+            task.kill_sent_at + policy_.kill_retry < step.now.mono) {
             send_kill(task, step);
         }
     }
 }
 
-}  // namespace methos::cluster
+} // namespace methos::cluster

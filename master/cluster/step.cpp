@@ -7,9 +7,10 @@ namespace methos::cluster {
 void Step::put(state::Table table, std::uint64_t key, std::string value) {
     bytes_ += value.size();
     // A record that changes twice in one step is written once.
-    const auto same = std::find_if(changes.begin(), changes.end(), [&](const state::Change& change) {
-        return change.table == table && change.key == key;
-    });
+    const auto same =
+        std::find_if(changes.begin(), changes.end(), [&](const state::Change& change) {
+            return change.table == table && change.key == key;
+        });
     if (same != changes.end()) {
         same->value = std::move(value);
     } else {
@@ -18,9 +19,10 @@ void Step::put(state::Table table, std::uint64_t key, std::string value) {
 }
 
 void Step::erase(state::Table table, std::uint64_t key) {
-    const auto same = std::find_if(changes.begin(), changes.end(), [&](const state::Change& change) {
-        return change.table == table && change.key == key;
-    });
+    const auto same =
+        std::find_if(changes.begin(), changes.end(), [&](const state::Change& change) {
+            return change.table == table && change.key == key;
+        });
     if (same != changes.end()) {
         same->value.reset();
     } else {
@@ -39,4 +41,4 @@ bool Step::has_room() const {
            bytes_ + reserve_bytes <= state::batch_bytes_max;
 }
 
-}  // namespace methos::cluster
+} // namespace methos::cluster

@@ -1,5 +1,6 @@
-// What one step of the heart does to the world: durable changes, and what may be seen once they are committed.
-// A Step is filled by the heart and emptied by the shell, which commits `changes` before it sends anything.
+// What one step of the heart does to the world: durable changes, and what may be seen once they are
+// committed. A Step is filled by the heart and emptied by the shell, which commits `changes` before
+// it sends anything.
 #pragma once
 
 #include "core/base/clock.hpp"
@@ -16,19 +17,19 @@ namespace methos::cluster {
 struct SendWelcome {};
 
 struct SendLaunch {
-    std::shared_ptr<const TaskSpec> spec;  ///< null when the session has it already
+    std::shared_ptr<const TaskSpec> spec; ///< null when the session has it already
     TaskLaunch launch;
 };
 
 struct SendKill {
     TaskNumber number;
     TaskName name;
-    Duration grace;  ///< negative: as the spec says
+    Duration grace; ///< negative: as the spec says
 };
 
 struct SendAck {
     TaskNumber number;
-    TaskName name;  ///< set when the status came without a number
+    TaskName name; ///< set when the status came without a number
     std::uint64_t stamp = 0;
 };
 
@@ -51,12 +52,14 @@ struct Step {
     state::Batch changes;
     std::vector<Message> messages;
     std::vector<Notice> notices;
-    bool more = false;  ///< the heart has work left: step it again soon
+    bool more = false; ///< the heart has work left: step it again soon
 
     void put(state::Table table, std::uint64_t key, std::string value);
     void erase(state::Table table, std::uint64_t key);
     void send(SessionNumber session, decltype(Message::body) body);
+
     void note(std::string text) { notices.push_back({false, std::move(text)}); }
+
     void warn(std::string text) { notices.push_back({true, std::move(text)}); }
 
     /// Whether another change of a few records still fits into this step's batch.
@@ -66,4 +69,4 @@ struct Step {
     std::size_t bytes_ = 0;
 };
 
-}  // namespace methos::cluster
+} // namespace methos::cluster

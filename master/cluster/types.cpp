@@ -5,7 +5,8 @@
 namespace methos::cluster {
 
 std::string_view to_string(HostState state) {
-    static constexpr std::array<std::string_view, 4> names{"UP", "RESTARTING", "DOCKER_DOWN", "LOST"};
+    static constexpr std::array<std::string_view, 4> names{
+        "UP", "RESTARTING", "DOCKER_DOWN", "LOST"};
     return names.at(static_cast<std::size_t>(state));
 }
 
@@ -22,4 +23,4 @@ std::string_view to_string(Unfit reason) {
     return names.at(static_cast<std::size_t>(reason));
 }
 
-}  // namespace methos::cluster
+} // namespace methos::cluster

@@ -1,5 +1,5 @@
-// Hosts, tasks and offers as the heart holds them. Plain values: who changes them is cluster.cpp and its
-// siblings, always inside a Step.
+// Hosts, tasks and offers as the heart holds them. Plain values: who changes them is cluster.cpp
+// and its siblings, always inside a Step.
 #pragma once
 
 #include "core/base/clock.hpp"
@@ -22,16 +22,16 @@ struct Host {
     HostInfo info;
     std::string key_hash;
     HostState state = HostState::Restarting;
-    SessionNumber session;     ///< none while no executor is connected
-    bool inventoried = false;  ///< this session has told what runs; only then is it offered
+    SessionNumber session;    ///< none while no executor is connected
+    bool inventoried = false; ///< this session has told what runs; only then is it offered
     MonoTime last_heard;
     WallTime last_seen;
-    MonoTime grace_until = MonoTime::max();  ///< of Restarting and DockerDown: then Lost
-    Resources used;                          ///< by tasks that are not terminal, killed or unreachable ones included
-    Resources offered;                       ///< in outstanding offers
+    MonoTime grace_until = MonoTime::max(); ///< of Restarting and DockerDown: then Lost
+    Resources used;    ///< by tasks that are not terminal, killed or unreachable ones included
+    Resources offered; ///< in outstanding offers
     PortSet free_ports;
     std::set<TaskNumber> tasks;
-    std::set<SpecNumber> sent_specs;  ///< that this session's LAUNCHes have carried
+    std::set<SpecNumber> sent_specs; ///< that this session's LAUNCHes have carried
 
     [[nodiscard]] Resources free() const { return info.resources.scalars - used - offered; }
 };
@@ -47,8 +47,8 @@ struct Task {
     RequestId request;
     std::uint32_t attempt = 1;
 
-    TaskState reported = TaskState::Staging;  ///< as the executor said last; durable
-    bool unreachable = false;                 ///< its host is lost; then the state is TASK_UNREACHABLE
+    TaskState reported = TaskState::Staging; ///< as the executor said last; durable
+    bool unreachable = false; ///< its host is lost; then the state is TASK_UNREACHABLE
     Reason reason = Reason::None;
     std::string message;
     std::string container_id;
@@ -62,8 +62,8 @@ struct Task {
     Duration kill_grace = std::chrono::seconds(10);
     Reason kill_reason = Reason::KilledByRequest;
     MonoTime kill_sent_at = MonoTime::min();
-    SessionNumber launched_in;  ///< the session its LAUNCH went to
-    bool confirmed = false;     ///< its executor has named it since this master started
+    SessionNumber launched_in; ///< the session its LAUNCH went to
+    bool confirmed = false;    ///< its executor has named it since this master started
 
     /// What everybody sees.
     [[nodiscard]] TaskState state() const {
@@ -72,8 +72,12 @@ struct Task {
         }
         return kill_wanted && !is_terminal(reported) ? TaskState::Killing : reported;
     }
+
     /// Whether it counts as one of the wanted instances.
-    [[nodiscard]] bool active() const { return !unreachable && !kill_wanted && !is_terminal(reported); }
+    [[nodiscard]] bool active() const {
+        return !unreachable && !kill_wanted && !is_terminal(reported);
+    }
+
     [[nodiscard]] bool running() const { return active() && reported == TaskState::Running; }
 };
 
@@ -91,4 +95,4 @@ enum class Unfit : std::uint8_t { None, NotUp, Role, Constraint, Cpus, Mem, Disk
 /// "InsufficientCpus": Marathon's words where it has one.
 [[nodiscard]] std::string_view to_string(Unfit reason);
 
-}  // namespace methos::cluster
+} // namespace methos::cluster

@@ -4,7 +4,8 @@
 
 namespace methos::heart {
 
-Heart::Heart(const Options& options) : cluster_(options.policy), services_(cluster_, options.default_image) {
+Heart::Heart(const Options& options)
+    : cluster_(options.policy), services_(cluster_, options.default_image) {
     cluster_.add_framework(services_);
 }
 
@@ -51,4 +52,4 @@ Heart::Counts Heart::counts() const {
     return {static_cast<std::size_t>(up), cluster_.tasks().size()};
 }
 
-}  // namespace methos::heart
+} // namespace methos::heart

@@ -1,5 +1,5 @@
-// The heart as a whole: the cluster and the frameworks on it, loaded from records, stepped by a shell (the
-// master's, a simulation's, a benchmark's). Pure; one thread.
+// The heart as a whole: the cluster and the frameworks on it, loaded from records, stepped by a
+// shell (the master's, a simulation's, a benchmark's). Pure; one thread.
 #pragma once
 
 #include "master/cluster/cluster.hpp"
@@ -12,7 +12,7 @@ namespace methos::heart {
 
 struct Options {
     cluster::Policy policy;
-    std::string default_image;  ///< of definitions with a cmd and no image; may be empty
+    std::string default_image; ///< of definitions with a cmd and no image; may be empty
 };
 
 class Heart {
@@ -26,24 +26,32 @@ class Heart {
     void loaded();
     /// Opens a new epoch.
     void begin(cluster::Step& step, const std::string& random_cluster_id);
+
     void adopt_sessions(const Heart& discarded) { cluster_.adopt_sessions(discarded.cluster_); }
+
     /// A change that means nothing, to see whether the store takes writes.
     void probe(cluster::Step& step) { cluster_.save_meta(step); }
 
     void heard(SessionNumber session, Now now) { cluster_.heard(session, now); }
+
     void paused(Duration gap) { cluster_.paused(gap); }
+
     /// Deadlines, deployments and allocation: what follows from everything that has happened.
     void decide(cluster::Step& step);
 
     [[nodiscard]] cluster::Cluster& cluster() { return cluster_; }
+
     [[nodiscard]] const cluster::Cluster& cluster() const { return cluster_; }
+
     [[nodiscard]] services::Services& services() { return services_; }
+
     [[nodiscard]] const services::Services& services() const { return services_; }
 
     struct Counts {
         std::size_t hosts_up = 0;
         std::size_t tasks = 0;
     };
+
     [[nodiscard]] Counts counts() const;
 
   private:
@@ -51,4 +59,4 @@ class Heart {
     services::Services services_;
 };
 
-}  // namespace methos::heart
+} // namespace methos::heart

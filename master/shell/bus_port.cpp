@@ -20,7 +20,8 @@ std::vector<TaskStatus> read_statuses(const List& list) {
         if (status) {
             statuses.push_back(std::move(*status));
         } else {
-            log::limited("bad status", "a task status is ignored", {{"error", status.error().message}});
+            log::limited(
+                "bad status", "a task status is ignored", {{"error", status.error().message}});
         }
     }
     return statuses;
@@ -60,24 +61,33 @@ void add(Outbox& box, const cluster::SendWelcome& /*message*/) {
     box.welcome = true;
 }
 
-}  // namespace
+} // namespace
 
-BusPort::BusPort(asio::any_io_executor executor, Shell& shell, LogStreams& streams, Options options, Metrics& metrics)
+BusPort::BusPort(asio::any_io_executor executor,
+                 Shell& shell,
+                 LogStreams& streams,
+                 Options options,
+                 Metrics& metrics)
     : shell_(shell), streams_(streams), options_(std::move(options)),
-      frames_in_(metrics.counter("methos_master_bus_frames_received_total", "Frames that executors sent")),
-      frames_out_(metrics.counter("methos_master_bus_frames_sent_total", "Frames sent to executors")),
-      bad_frames_(metrics.counter("methos_master_bus_bad_frames_total", "Frames that broke the protocol")),
-      server_(std::move(executor),
-              [this] {
-                  bus::ServerOptions server;
-                  server.bind = options_.bind;
-                  server.keys = options_.keys;
-                  return server;
-              }(),
-              bus::BusServer::Handlers{
-                  [this](const bus::PeerId& peer, std::string frame) { on_frame(peer, frame); },
-                  [this](const bus::PeerId& peer) { on_closed(peer); }}) {
-    shell_.on_messages([this](const std::vector<cluster::Message>& messages) { send_messages(messages); });
+      frames_in_(
+          metrics.counter("methos_master_bus_frames_received_total", "Frames that executors sent")),
+      frames_out_(
+          metrics.counter("methos_master_bus_frames_sent_total", "Frames sent to executors")),
+      bad_frames_(
+          metrics.counter("methos_master_bus_bad_frames_total", "Frames that broke the protocol")),
+      server_(
+          std::move(executor),
+          [this] {
+              bus::ServerOptions server;
+              server.bind = options_.bind;
+              server.keys = options_.keys;
+              return server;
+          }(),
+          bus::BusServer::Handlers{
+              [this](const bus::PeerId& peer, std::string frame) { on_frame(peer, frame); },
+              [this](const bus::PeerId& peer) { on_closed(peer); }}) {
+    shell_.on_messages(
+        [this](const std::vector<cluster::Message>& messages) { send_messages(messages); });
     streams_.on_send([this](SessionNumber session, wire::Frame frame) {
         return send_on_stream(session, std::move(frame));
     });
@@ -108,7 +118,8 @@ void BusPort::on_frame(const bus::PeerId& peer, const std::string& bytes) {
     const auto frame = wire::parse_frame(bytes);
     if (!frame) {
         bad_frames_.increment();
-        log::limited("bad frame", "a frame is refused",
+        log::limited("bad frame",
+                     "a frame is refused",
                      {{"from", server_.peer_ip(peer)}, {"error", frame.error().message}});
         refuse(peer, wire::Refused::BAD_FRAME, frame.error().message);
         return;
@@ -122,7 +133,8 @@ void BusPort::on_frame(const bus::PeerId& peer, const std::string& bytes) {
     const bool known = found != connections_.end() && mark.session == found->second.session.value &&
                        mark.epoch == shell_.heart().cluster().epoch();
     if (!known) {
-        refuse(peer, wire::Refused::UNKNOWN_SESSION, "no such session; say HELLO on a new connection");
+        refuse(
+            peer, wire::Refused::UNKNOWN_SESSION, "no such session; say HELLO on a new connection");
         return;
     }
     const auto connection = found->second;
@@ -133,7 +145,9 @@ void BusPort::on_frame(const bus::PeerId& peer, const std::string& bytes) {
     if (shell_.heart().cluster().find_host(connection.session) == nullptr) {
         // The heart gave this session up (silence, or a newer one of the same host).
         forget(peer);
-        refuse(peer, wire::Refused::UNKNOWN_SESSION, "this session is over; say HELLO on a new connection");
+        refuse(peer,
+               wire::Refused::UNKNOWN_SESSION,
+               "this session is over; say HELLO on a new connection");
         return;
     }
     on_control(connection, *frame);
@@ -141,9 +155,13 @@ void BusPort::on_frame(const bus::PeerId& peer, const std::string& bytes) {
 
 void BusPort::on_hello(const bus::PeerId& peer, const wire::Hello& hello) {
     if (!equal_secrets(hello.join_secret(), options_.join_secret)) {
-        log::limited("bad secret", "a host was turned away: wrong join token", {{"from", server_.peer_ip(peer)}});
-        refuse(peer, wire::Refused::BAD_SECRET,
-               "the join token is not this cluster's: take the one in the master's data directory (join.token)");
+        log::limited("bad secret",
+                     "a host was turned away: wrong join token",
+                     {{"from", server_.peer_ip(peer)}});
+        refuse(peer,
+               wire::Refused::BAD_SECRET,
+               "the join token is not this cluster's: take the one in the master's data directory "
+               "(join.token)");
         return;
     }
     if (const auto protocol = wire::choose_protocol(hello); !protocol) {
@@ -190,7 +208,9 @@ void BusPort::open_stream(const bus::PeerId& peer, const wire::Hello& hello) {
     const bool same_host = host != nullptr && host->info.id.value == hello.host().id() &&
                            equal_secrets(host->key_hash, digest_of(hello.host_key()));
     if (!same_host) {
-        refuse(peer, wire::Refused::UNKNOWN_SESSION, "the stream connection names no open session of this host");
+        refuse(peer,
+               wire::Refused::UNKNOWN_SESSION,
+               "the stream connection names no open session of this host");
         return;
     }
     if (const auto older = stream_peer_of_.find(control); older != stream_peer_of_.end()) {
@@ -210,7 +230,9 @@ void BusPort::on_control(const Connection& connection, const wire::Frame& frame)
     shell_.heard(session);
     switch (frame.body_case()) {
     case wire::Frame::kBeat: {
-        send(session, wire::make_beat({session.value, shell_.heart().cluster().epoch()}, frame.beat().sequence()));
+        send(session,
+             wire::make_beat({session.value, shell_.heart().cluster().epoch()},
+                             frame.beat().sequence()));
         break;
     }
     case wire::Frame::kInventory:
@@ -223,7 +245,8 @@ void BusPort::on_control(const Connection& connection, const wire::Frame& frame)
         auto info = wire::from_wire(frame.host());
         if (!info) {
             bad_frames_.increment();
-            log::limited("bad host", "a host's description is ignored", {{"error", info.error().message}});
+            log::limited(
+                "bad host", "a host's description is ignored", {{"error", info.error().message}});
             break;
         }
         const auto* host = shell_.heart().cluster().find_host(session);
@@ -238,11 +261,13 @@ void BusPort::on_control(const Connection& connection, const wire::Frame& frame)
     }
     case wire::Frame::kGoodbye: {
         const auto grace = std::chrono::milliseconds(frame.goodbye().grace_ms());
-        shell_.apply([&](heart::Heart& heart, cluster::Step& step) { heart.cluster().goodbye(session, grace, step); });
+        shell_.apply([&](heart::Heart& heart, cluster::Step& step) {
+            heart.cluster().goodbye(session, grace, step);
+        });
         break;
     }
     default:
-        break;  // kinds of newer builds are ignored
+        break; // kinds of newer builds are ignored
     }
 }
 
@@ -317,7 +342,8 @@ void BusPort::refuse(const bus::PeerId& peer, wire::Refused::Why why, const std:
 void BusPort::send_to(const bus::PeerId& peer, const wire::Frame& frame) {
     frames_out_.increment();
     if (!server_.send(peer, wire::serialize(frame))) {
-        // Gone, or so far behind that its queue is full: it opens a new session and tells what it has.
+        // Gone, or so far behind that its queue is full: it opens a new session and tells what it
+        // has.
         log::warning("an executor does not take its messages; its connection is given up");
         on_closed(bus::PeerId(peer));
     }
@@ -325,7 +351,7 @@ void BusPort::send_to(const bus::PeerId& peer, const wire::Frame& frame) {
 
 void BusPort::send(SessionNumber session, const wire::Frame& frame) {
     if (const auto found = peer_of_.find(session); found != peer_of_.end()) {
-        const auto peer = found->second;  // a failed send changes the map
+        const auto peer = found->second; // a failed send changes the map
         send_to(peer, frame);
     }
 }
@@ -350,7 +376,8 @@ wire::Frame BusPort::welcome_of(SessionNumber session) const {
     welcome.set_cluster(cluster.id());
     welcome.set_build(options_.build);
     welcome.set_beat_interval_ms(static_cast<std::uint32_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(cluster.policy().beat_interval).count()));
+        std::chrono::duration_cast<std::chrono::milliseconds>(cluster.policy().beat_interval)
+            .count()));
     welcome.set_beats_to_loss(static_cast<std::uint32_t>(cluster.policy().beats_to_loss));
     return frame;
 }
@@ -358,9 +385,11 @@ wire::Frame BusPort::welcome_of(SessionNumber session) const {
 void BusPort::send_messages(const std::vector<cluster::Message>& messages) {
     std::vector<std::pair<SessionNumber, Outbox>> boxes;
     for (const auto& message : messages) {
-        const auto same = std::find_if(boxes.begin(), boxes.end(),
-                                       [&](const auto& box) { return box.first == message.session; });
-        auto& box = same != boxes.end() ? same->second : boxes.emplace_back(message.session, Outbox()).second;
+        const auto same = std::find_if(boxes.begin(), boxes.end(), [&](const auto& box) {
+            return box.first == message.session;
+        });
+        auto& box = same != boxes.end() ? same->second
+                                        : boxes.emplace_back(message.session, Outbox()).second;
         std::visit([&box](const auto& body) { add(box, body); }, message.body);
     }
     for (auto& [session, box] : boxes) {
@@ -385,4 +414,4 @@ void BusPort::send_messages(const std::vector<cluster::Message>& messages) {
     }
 }
 
-}  // namespace methos::master
+} // namespace methos::master

@@ -1,5 +1,5 @@
-// The master's end of the bus: who is connected, in which session, and the way between frames and the heart's
-// events. Checks every frame; decides nothing. Loop thread only.
+// The master's end of the bus: who is connected, in which session, and the way between frames and
+// the heart's events. Checks every frame; decides nothing. Loop thread only.
 #pragma once
 
 #include "core/bus/bus.hpp"
@@ -24,18 +24,23 @@ class BusPort {
     };
 
     /// Binds. Throws Conflict when the address is taken.
-    BusPort(asio::any_io_executor executor, Shell& shell, LogStreams& streams, Options options, Metrics& metrics);
+    BusPort(asio::any_io_executor executor,
+            Shell& shell,
+            LogStreams& streams,
+            Options options,
+            Metrics& metrics);
     BusPort(const BusPort&) = delete;
     BusPort& operator=(const BusPort&) = delete;
     ~BusPort();
 
     [[nodiscard]] const std::string& address() const { return server_.address(); }
+
     void close();
 
   private:
     /// What a connection has shown itself to be.
     struct Connection {
-        bool stream = false;    ///< the second connection of a session, for bulk data
+        bool stream = false; ///< the second connection of a session, for bulk data
         SessionNumber session;
     };
 
@@ -69,7 +74,7 @@ class BusPort {
     Metrics::Counter frames_in_;
     Metrics::Counter frames_out_;
     Metrics::Counter bad_frames_;
-    bus::BusServer server_;  ///< last: its handlers use all of the above
+    bus::BusServer server_; ///< last: its handlers use all of the above
 };
 
-}  // namespace methos::master
+} // namespace methos::master

@@ -7,11 +7,13 @@ namespace methos::master {
 namespace {
 
 constexpr std::size_t streams_max = 256;
-constexpr std::uint32_t credit_bytes = 64 * 1024;  ///< of one stream; the host bounds the sum
+constexpr std::uint32_t credit_bytes = 64 * 1024; ///< of one stream; the host bounds the sum
 
-}  // namespace
+} // namespace
 
-LogStreams::Stream::Stream(LogStreams& owner, std::uint64_t number, SessionNumber session,
+LogStreams::Stream::Stream(LogStreams& owner,
+                           std::uint64_t number,
+                           SessionNumber session,
                            std::shared_ptr<Signal> arrived)
     : owner_(owner), number_(number), session_(session), arrived_(std::move(arrived)) {}
 
@@ -51,11 +53,13 @@ void LogStreams::send(SessionNumber session, wire::Frame frame) {
     }
 }
 
-Result<std::shared_ptr<LogStreams::Stream>> LogStreams::open(SessionNumber session, const LogRequest& request,
+Result<std::shared_ptr<LogStreams::Stream>> LogStreams::open(SessionNumber session,
+                                                             const LogRequest& request,
                                                              std::shared_ptr<Signal> arrived) {
     if (streams_.size() >= streams_max) {
         return Error(Code::ResourceExhausted,
-                     std::to_string(streams_max) + " log streams are open already; close some and try again");
+                     std::to_string(streams_max) +
+                         " log streams are open already; close some and try again");
     }
     const auto number = ++opened_;
     wire::Frame frame;
@@ -71,7 +75,8 @@ Result<std::shared_ptr<LogStreams::Stream>> LogStreams::open(SessionNumber sessi
     streams_[number] = stream.get();
     if (!sender_ || !sender_(session, std::move(frame))) {
         stream->ended_ = true;
-        return Error(Code::Unavailable, "the host has no connection for log streams at the moment; try again");
+        return Error(Code::Unavailable,
+                     "the host has no connection for log streams at the moment; try again");
     }
     return stream;
 }
@@ -102,8 +107,13 @@ void LogStreams::on_end(SessionNumber session, const wire::StreamEnd& end) {
     stream->ended_ = true;
     if (!end.error().empty()) {
         auto code = Code::Internal;
-        for (const auto candidate : {Code::NotFound, Code::Unavailable, Code::Timeout, Code::Conflict,
-                                     Code::Protocol, Code::InvalidInput, Code::ResourceExhausted}) {
+        for (const auto candidate : {Code::NotFound,
+                                     Code::Unavailable,
+                                     Code::Timeout,
+                                     Code::Conflict,
+                                     Code::Protocol,
+                                     Code::InvalidInput,
+                                     Code::ResourceExhausted}) {
             if (traits_of(candidate).name == end.code()) {
                 code = candidate;
             }
@@ -124,4 +134,4 @@ void LogStreams::on_host_gone(SessionNumber session) {
     }
 }
 
-}  // namespace methos::master
+} // namespace methos::master

@@ -23,9 +23,11 @@ constexpr std::size_t secret_bytes = 32;
 
 [[noreturn]] void fail_on(const std::string& what, const std::string& path) {
     const int number = errno;
-    const auto code = number == ENOSPC || number == EDQUOT ? Code::ResourceExhausted : Code::Internal;
+    const auto code =
+        number == ENOSPC || number == EDQUOT ? Code::ResourceExhausted : Code::Internal;
     throw Failure(Error(code,
-                        "cannot " + what + " " + path + ": " + std::strerror(number),  // NOLINT(concurrency-mt-unsafe)
+                        "cannot " + what + " " + path + ": " +
+                            std::strerror(number), // NOLINT(concurrency-mt-unsafe)
                         Cause{Cause::Kind::Errno, number}));
 }
 
@@ -49,8 +51,9 @@ void write_secret(const std::string& path, const std::string& text) {
     if (file < 0) {
         fail_on("create", temporary);
     }
-    const bool written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-                         ::fchmod(file, 0600) == 0 && ::fsync(file) == 0;
+    const bool written =
+        ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+        ::fchmod(file, 0600) == 0 && ::fsync(file) == 0;
     if (!written) {
         const int number = errno == 0 ? ENOSPC : errno;
         ::close(file);
@@ -71,7 +74,7 @@ std::string without_newline(std::string text) {
     return text;
 }
 
-}  // namespace
+} // namespace
 
 void make_data_dir(const std::string& data_dir) {
     std::string path;
@@ -102,7 +105,8 @@ ClusterSecrets load_cluster_secrets(const std::string& data_dir) {
         auto public_key = bus::public_key_of(secrets.keys.secret_key);
         if (!public_key || secrets.join_secret.empty()) {
             throw Failure(Code::InvalidInput,
-                          path + " is damaged: restore it, or remove it and join every host again with the new token");
+                          path + " is damaged: restore it, or remove it and join every host again "
+                                 "with the new token");
         }
         secrets.keys.public_key = std::move(*public_key);
         return secrets;
@@ -118,7 +122,8 @@ std::string load_admin_token(const std::string& data_dir) {
         auto token = without_newline(*text);
         if (token.size() < 16) {
             throw Failure(Code::InvalidInput,
-                          path + " holds no usable token (16 characters at least): remove the file to get a new one");
+                          path + " holds no usable token (16 characters at least): remove the file "
+                                 "to get a new one");
         }
         return token;
     }
@@ -138,7 +143,8 @@ bool equal_secrets(std::string_view a, std::string_view b) {
 std::string digest_of(std::string_view secret) {
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     unsigned int length = 0;
-    if (EVP_Digest(secret.data(), secret.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1) {
+    if (EVP_Digest(secret.data(), secret.size(), digest.data(), &length, EVP_sha256(), nullptr) !=
+        1) {
         throw Failure(Code::Internal, "SHA-256 is not available");
     }
     static constexpr std::array<char, 17> digits{"0123456789abcdef"};
@@ -150,4 +156,4 @@ std::string digest_of(std::string_view secret) {
     return text;
 }
 
-}  // namespace methos::master
+} // namespace methos::master

@@ -1,4 +1,5 @@
-// The secret files of a master's data directory, and comparing secrets. Called at start-up (blocking).
+// The secret files of a master's data directory, and comparing secrets. Called at start-up
+// (blocking).
 #pragma once
 
 #include "core/bus/bus.hpp"
@@ -32,4 +33,4 @@ void write_join_token(const std::string& data_dir, const std::string& token);
 /// SHA-256 as lower-case hex: how the keys of hosts are stored.
 [[nodiscard]] std::string digest_of(std::string_view secret);
 
-}  // namespace methos::master
+} // namespace methos::master

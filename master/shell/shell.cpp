@@ -8,7 +8,8 @@ namespace methos::master {
 namespace {
 
 constexpr Duration tick_interval = std::chrono::milliseconds(250);
-constexpr Duration pause_noticed = std::chrono::milliseconds(500);  ///< a longer gap of the loop is our own fault
+constexpr Duration pause_noticed =
+    std::chrono::milliseconds(500); ///< a longer gap of the loop is our own fault
 constexpr Duration tidy_interval = std::chrono::seconds(10);
 constexpr Duration probe_interval = std::chrono::seconds(2);
 
@@ -26,23 +27,33 @@ std::vector<Record> read_records(state::Store& store) {
     return records;
 }
 
-}  // namespace
+} // namespace
 
 struct Shell::Waiter {
     explicit Waiter(const asio::any_io_executor& executor) : done(executor) {}
+
     Gate done;
     std::optional<Error> error;
 };
 
-Shell::Shell(asio::any_io_executor executor, asio::thread_pool& pool, const Clock& clock, state::Store& store,
-             heart::Options options, Metrics& metrics)
-    : executor_(std::move(executor)), pool_(pool), clock_(clock), store_(store), options_(std::move(options)),
-      work_(executor_),
-      tasks_(executor_, [](const std::string& child, const Error& error) { log::failure(child + " ended", error); }),
+Shell::Shell(asio::any_io_executor executor,
+             asio::thread_pool& pool,
+             const Clock& clock,
+             state::Store& store,
+             heart::Options options,
+             Metrics& metrics)
+    : executor_(std::move(executor)), pool_(pool), clock_(clock), store_(store),
+      options_(std::move(options)), work_(executor_),
+      tasks_(executor_,
+             [](const std::string& child, const Error& error) {
+                 log::failure(child + " ended", error);
+             }),
       store_turn_(executor_, 1),
       commits_(metrics.counter("methos_master_commits_total", "Group commits of the store")),
-      failed_commits_(metrics.counter("methos_master_failed_commits_total", "Group commits that the store refused")),
-      commit_seconds_(metrics.histogram("methos_master_commit_seconds", "How long a group commit took")),
+      failed_commits_(metrics.counter("methos_master_failed_commits_total",
+                                      "Group commits that the store refused")),
+      commit_seconds_(
+          metrics.histogram("methos_master_commit_seconds", "How long a group commit took")),
       hosts_gauge_(metrics.gauge("methos_master_hosts_up", "Hosts in state UP")),
       tasks_gauge_(metrics.gauge("methos_master_tasks", "Tasks that are not terminal")) {}
 
@@ -78,7 +89,8 @@ awaitable<> Shell::start() {
         failure = refused.error();
     }
     if (failure && failure->code == Code::ResourceExhausted) {
-        // Reading goes on; nobody joins, and so nobody sees the new epoch, before the store takes it.
+        // Reading goes on; nobody joins, and so nobody sees the new epoch, before the store takes
+        // it.
         refuse(*failure);
     } else if (failure) {
         throw Failure(*failure);
@@ -188,7 +200,8 @@ awaitable<> Shell::commit_pending() {
         }
         committing_ = false;
         commits_.increment();
-        commit_seconds_.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+        commit_seconds_.observe(
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
     }
     if (!failure) {
         release(batch);
@@ -244,7 +257,8 @@ awaitable<bool> Shell::probe() {
         auto turn = co_await store_turn_.acquire();
         co_await run_blocking(pool_, std::move(work));
     } catch (const Failure& failure) {
-        log::limited("probe", "the store still refuses writes", {{"error", failure.error().message}});
+        log::limited(
+            "probe", "the store still refuses writes", {{"error", failure.error().message}});
         co_return false;
     }
     co_return true;
@@ -303,4 +317,4 @@ awaitable<> Shell::tidy_loop() {
     }
 }
 
-}  // namespace methos::master
+} // namespace methos::master

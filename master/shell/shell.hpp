@@ -1,6 +1,6 @@
-// The thin shell around the heart in methos-master: it turns frames, calls and time into the heart's events,
-// commits what each step changed, and only then sends messages and lets answers go. Owns the heart and the
-// commit loop; one loop thread. It decides nothing.
+// The thin shell around the heart in methos-master: it turns frames, calls and time into the
+// heart's events, commits what each step changed, and only then sends messages and lets answers go.
+// Owns the heart and the commit loop; one loop thread. It decides nothing.
 #pragma once
 
 #include "core/observe/metrics.hpp"
@@ -20,8 +20,12 @@ class Shell {
     /// What carries a committed step's messages to the executors.
     using Sender = std::function<void(std::vector<cluster::Message> messages)>;
 
-    Shell(asio::any_io_executor executor, asio::thread_pool& pool, const Clock& clock, state::Store& store,
-          heart::Options options, Metrics& metrics);
+    Shell(asio::any_io_executor executor,
+          asio::thread_pool& pool,
+          const Clock& clock,
+          state::Store& store,
+          heart::Options options,
+          Metrics& metrics);
     Shell(const Shell&) = delete;
     Shell& operator=(const Shell&) = delete;
     ~Shell();
@@ -36,21 +40,23 @@ class Shell {
     void stop();
 
     [[nodiscard]] const heart::Heart& heart() const { return *heart_; }
+
     [[nodiscard]] Now now() const { return clock_.now(); }
 
     /// Lets `event` change the heart now; what it says is sent after the commit.
     /// While the store refuses writes (disk full) the event is not applied and false is returned.
     bool apply(const std::function<void(heart::Heart&, cluster::Step&)>& event);
 
-    /// A sign of life of a session; changes nothing durable, so it counts while writes are refused, too.
+    /// A sign of life of a session; changes nothing durable, so it counts while writes are refused,
+    /// too.
     void heard(SessionNumber session);
 
-    /// As apply, and returns when the change is durable. Throws ResourceExhausted or Unavailable when it is not:
-    /// nothing has changed then.
+    /// As apply, and returns when the change is durable. Throws ResourceExhausted or Unavailable
+    /// when it is not: nothing has changed then.
     [[nodiscard]] awaitable<> change(std::function<void(heart::Heart&, cluster::Step&)> event);
 
-    /// Returns when everything that the heart has decided until now is durable: an answer made before the call
-    /// may be sent after it.
+    /// Returns when everything that the heart has decided until now is durable: an answer made
+    /// before the call may be sent after it.
     [[nodiscard]] awaitable<> committed();
 
     /// Why writes are refused; empty while they are not.
@@ -58,9 +64,11 @@ class Shell {
 
   private:
     struct Waiter;
+
     struct Pending {
         std::vector<cluster::Step> steps;
         std::vector<std::shared_ptr<Waiter>> waiters;
+
         [[nodiscard]] bool empty() const { return steps.empty() && waiters.empty(); }
     };
 
@@ -91,7 +99,7 @@ class Shell {
     std::string refusal_;
     Signal work_;
     TaskGroup tasks_;
-    Semaphore store_turn_;  ///< one blocking call on the store at a time
+    Semaphore store_turn_; ///< one blocking call on the store at a time
 
     Metrics::Counter commits_;
     Metrics::Counter failed_commits_;
@@ -100,4 +108,4 @@ class Shell {
     Metrics::Gauge tasks_gauge_;
 };
 
-}  // namespace methos::master
+} // namespace methos::master

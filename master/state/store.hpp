@@ -1,6 +1,7 @@
-// What is durable, as the heart sees it: numbered records in a few tables, changed in batches that are atomic
-// and capped. Homes of it: memory (tests, simulation), SQLite (one machine), etcd later (docs/adr).
-// The heart never calls this: it returns batches, and the shell commits them before anything is seen.
+// What is durable, as the heart sees it: numbered records in a few tables, changed in batches that
+// are atomic and capped. Homes of it: memory (tests, simulation), SQLite (one machine), etcd later
+// (docs/adr). The heart never calls this: it returns batches, and the shell commits them before
+// anything is seen.
 #pragma once
 
 #include "core/base/error.hpp"
@@ -21,16 +22,16 @@ enum class Table : std::uint8_t { Meta = 1, Host = 2, App = 3, Spec = 4, Task = 
 struct Change {
     Table table = Table::Meta;
     std::uint64_t key = 0;
-    std::optional<std::string> value;  ///< bytes; master/state/records.proto says of what
+    std::optional<std::string> value; ///< bytes; master/state/records.proto says of what
     friend bool operator==(const Change&, const Change&) = default;
 };
 
 /// The changes of one step of the heart: all or nothing.
 using Batch = std::vector<Change>;
 
-constexpr std::size_t batch_changes_max = 128;            ///< etcd's operations per transaction
-constexpr std::size_t batch_bytes_max = 1'500'000;        ///< etcd's request size
-constexpr std::size_t change_overhead_bytes = 16;         ///< of table, key and lengths, counted per change
+constexpr std::size_t batch_changes_max = 128;     ///< etcd's operations per transaction
+constexpr std::size_t batch_bytes_max = 1'500'000; ///< etcd's request size
+constexpr std::size_t change_overhead_bytes = 16; ///< of table, key and lengths, counted per change
 constexpr std::uint64_t record_key_max = (1ULL << 63U) - 1; ///< SQLite's integer keys are signed
 
 /// Errors: ResourceExhausted, naming which cap. Every home calls it first.
@@ -44,11 +45,14 @@ class Store {
     Store& operator=(const Store&) = delete;
     virtual ~Store() = default;
 
-    /// Calls `each` for every live record, in (table, key) order. Throws on a damaged file, naming it.
-    virtual void load(const std::function<void(Table, std::uint64_t, const std::string&)>& each) = 0;
+    /// Calls `each` for every live record, in (table, key) order. Throws on a damaged file, naming
+    /// it.
+    virtual void
+    load(const std::function<void(Table, std::uint64_t, const std::string&)>& each) = 0;
 
-    /// Makes the batches durable together, in order. Throws Failure: ResourceExhausted (disk full; nothing was
-    /// changed, later commits may succeed), Internal (I/O error: the home is to be reopened).
+    /// Makes the batches durable together, in order. Throws Failure: ResourceExhausted (disk full;
+    /// nothing was changed, later commits may succeed), Internal (I/O error: the home is to be
+    /// reopened).
     virtual void commit(const std::vector<Batch>& batches) = 0;
 
     /// Housekeeping in slices (folding the journal into rows); true when there is more to do.
@@ -57,8 +61,9 @@ class Store {
 
 [[nodiscard]] std::unique_ptr<Store> make_memory_store();
 
-/// `data_dir`/state.db: WAL, FULL, exclusively locked (the lock is the leader's lease). A journal of one blob
-/// row per commit, folded into row tables in key order by tidy(). Throws Conflict when another master has it.
+/// `data_dir`/state.db: WAL, FULL, exclusively locked (the lock is the leader's lease). A journal
+/// of one blob row per commit, folded into row tables in key order by tidy(). Throws Conflict when
+/// another master has it.
 [[nodiscard]] std::unique_ptr<Store> open_sqlite_store(const std::string& data_dir);
 
-}  // namespace methos::state
+} // namespace methos::state

@@ -1,5 +1,6 @@
-// A heart with everything around it played by hand: records kept in a map (so that it can be "killed" and loaded
-// again), hosts that join and report, messages caught as they leave. Time moves only when a test says so.
+// A heart with everything around it played by hand: records kept in a map (so that it can be
+// "killed" and loaded again), hosts that join and report, messages caught as they leave. Time moves
+// only when a test says so.
 #pragma once
 
 #include "master/frameworks/services/definition/app_parse.hpp"
@@ -15,19 +16,24 @@ namespace methos::test {
 
 class HeartLab {
   public:
-    explicit HeartLab(heart::Options options = heart::Options()) : options_(std::move(options)) { start(); }
+    explicit HeartLab(heart::Options options = heart::Options()) : options_(std::move(options)) {
+        start();
+    }
 
     /// What survives a kill is what was committed.
     void kill_and_restart() { start(); }
 
     heart::Heart& heart() { return *heart_; }
+
     cluster::Cluster& cluster() { return heart_->cluster(); }
+
     services::Services& services() { return heart_->services(); }
 
     void advance(Duration time) {
         now_.mono += time;
         now_.wall += std::chrono::duration_cast<std::chrono::milliseconds>(time);
     }
+
     [[nodiscard]] Now now() const { return now_; }
 
     /// One event, committed, followed by as many decisions as the heart asks for.
@@ -64,7 +70,8 @@ class HeartLab {
         }
     }
 
-    // --- hosts -------------------------------------------------------------------------------------------------
+    // --- hosts
+    // -------------------------------------------------------------------------------------------------
     static HostInfo host_info(const std::string& name) {
         HostInfo info;
         info.id = HostId("id-" + name);
@@ -77,13 +84,19 @@ class HeartLab {
         return info;
     }
 
-    void join(const std::string& name, const std::vector<TaskStatus>& has = {}) { join(host_info(name), has); }
+    void join(const std::string& name, const std::vector<TaskStatus>& has = {}) {
+        join(host_info(name), has);
+    }
 
     void join(const HostInfo& info, const std::vector<TaskStatus>& has = {}) {
         const SessionNumber session(++sessions_opened_);
         sessions_[info.hostname] = session;
-        step([&](heart::Heart& heart, cluster::Step& s) { heart.cluster().host_joined(session, info, "key", s); });
-        step([&](heart::Heart& heart, cluster::Step& s) { heart.cluster().inventory(session, has, true, s); });
+        step([&](heart::Heart& heart, cluster::Step& s) {
+            heart.cluster().host_joined(session, info, "key", s);
+        });
+        step([&](heart::Heart& heart, cluster::Step& s) {
+            heart.cluster().inventory(session, has, true, s);
+        });
     }
 
     /// From here on the host neither beats nor hears.
@@ -92,12 +105,17 @@ class HeartLab {
     void close(const std::string& name) {
         const auto session = sessions_.at(name);
         sessions_.erase(name);
-        step([&](heart::Heart& heart, cluster::Step& s) { heart.cluster().connection_closed(session, s); });
+        step([&](heart::Heart& heart, cluster::Step& s) {
+            heart.cluster().connection_closed(session, s);
+        });
     }
 
-    [[nodiscard]] SessionNumber session(const std::string& name) const { return sessions_.at(name); }
+    [[nodiscard]] SessionNumber session(const std::string& name) const {
+        return sessions_.at(name);
+    }
 
-    // --- tasks -------------------------------------------------------------------------------------------------
+    // --- tasks
+    // -------------------------------------------------------------------------------------------------
     static TaskStatus status(const cluster::Task& task, TaskState state, std::uint64_t stamp = 1) {
         TaskStatus status;
         status.number = task.number;
@@ -111,7 +129,9 @@ class HeartLab {
     void report(const std::string& host, const TaskStatus& status) {
         const auto session = sessions_.at(host);
         const std::vector<TaskStatus> list(1, status);
-        step([&](heart::Heart& heart, cluster::Step& s) { heart.cluster().statuses(session, list, s); });
+        step([&](heart::Heart& heart, cluster::Step& s) {
+            heart.cluster().statuses(session, list, s);
+        });
     }
 
     void report(const cluster::Task& task, TaskState state) {
@@ -157,7 +177,8 @@ class HeartLab {
         return spread;
     }
 
-    // --- apps --------------------------------------------------------------------------------------------------
+    // --- apps
+    // --------------------------------------------------------------------------------------------------
     services::ApiResult<services::Changed> put(const std::string& json) {
         auto definition = services::parse_app(json);
         if (!definition) {
@@ -165,15 +186,17 @@ class HeartLab {
         }
         services::ApiResult<services::Changed> result = services::Changed();
         step([&](heart::Heart& heart, cluster::Step& s) {
-            result = heart.services().put(*definition, services::Services::Existing::Replace, RequestId("r"), s);
+            result = heart.services().put(
+                *definition, services::Services::Existing::Replace, RequestId("r"), s);
         });
         return result;
     }
 
     static std::string app(const std::string& id, int instances, const std::string& more = "") {
-        return R"({"id":")" + id + R"(","cpus":0.1,"mem":32,"instances":)" + std::to_string(instances) +
-               R"(,"container":{"type":"DOCKER","docker":{"image":"busybox"}})" + (more.empty() ? "" : "," + more) +
-               "}";
+        return R"({"id":")" + id + R"(","cpus":0.1,"mem":32,"instances":)" +
+               std::to_string(instances) +
+               R"(,"container":{"type":"DOCKER","docker":{"image":"busybox"}})" +
+               (more.empty() ? "" : "," + more) + "}";
     }
 
     void remove(const std::string& id) {
@@ -198,7 +221,8 @@ class HeartLab {
         return sent;
     }
 
-    [[nodiscard]] const std::map<std::pair<state::Table, std::uint64_t>, std::string>& records() const {
+    [[nodiscard]] const std::map<std::pair<state::Table, std::uint64_t>, std::string>&
+    records() const {
         return records_;
     }
 
@@ -242,4 +266,4 @@ class HeartLab {
     Now now_{MonoTime(std::chrono::hours(1)), WallTime(std::chrono::hours(24 * 365 * 50))};
 };
 
-}  // namespace methos::test
+} // namespace methos::test

@@ -1,4 +1,5 @@
-// A store in memory that does what a test says: hold a commit back, or refuse it as a full disk would.
+// A store in memory that does what a test says: hold a commit back, or refuse it as a full disk
+// would.
 #pragma once
 
 #include "core/base/error.hpp"
@@ -12,7 +13,8 @@ namespace methos::test {
 
 class ScriptedStore final : public state::Store {
   public:
-    void load(const std::function<void(state::Table, std::uint64_t, const std::string&)>& each) override {
+    void load(
+        const std::function<void(state::Table, std::uint64_t, const std::string&)>& each) override {
         const std::lock_guard lock(mutex_);
         for (const auto& [place, value] : records_) {
             each(place.first, place.second, value);
@@ -43,8 +45,11 @@ class ScriptedStore final : public state::Store {
 
     /// Commits that begin from now on wait.
     void hold() { set(held_, true); }
+
     void let_go() { set(held_, false); }
+
     void fill_disk() { set(full_, true); }
+
     void make_room() { set(full_, false); }
 
     [[nodiscard]] std::size_t commits_begun() const {
@@ -67,4 +72,4 @@ class ScriptedStore final : public state::Store {
     std::map<std::pair<state::Table, std::uint64_t>, std::string> records_;
 };
 
-}  // namespace methos::test
+} // namespace methos::test

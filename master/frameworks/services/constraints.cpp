@@ -20,7 +20,8 @@ std::optional<std::string> value_on(const cluster::Host& host, const std::string
 }
 
 /// The values of `field` where the app's active instances are, one per instance.
-std::vector<std::string> values_in_use(const App& app, const std::string& field, const cluster::Cluster& cluster) {
+std::vector<std::string>
+values_in_use(const App& app, const std::string& field, const cluster::Cluster& cluster) {
     std::vector<std::string> values;
     for (const auto number : app.tasks) {
         const auto* task = cluster.find_task(number);
@@ -34,7 +35,9 @@ std::vector<std::string> values_in_use(const App& app, const std::string& field,
     return values;
 }
 
-bool admits_one(const std::vector<std::string>& constraint, const App& app, const cluster::Host& host,
+bool admits_one(const std::vector<std::string>& constraint,
+                const App& app,
+                const cluster::Host& host,
                 const cluster::Cluster& cluster) {
     const auto& field = constraint.at(0);
     const auto& op = constraint.at(1);
@@ -53,11 +56,11 @@ bool admits_one(const std::vector<std::string>& constraint, const App& app, cons
     if (op == "CLUSTER") {
         return used.empty() || used.front() == *value;
     }
-    const auto most = parse_int(wanted, 0, 1'000'000);  // MAX_PER; checked when the app was accepted
+    const auto most = parse_int(wanted, 0, 1'000'000); // MAX_PER; checked when the app was accepted
     return most && std::count(used.begin(), used.end(), *value) < *most;
 }
 
-}  // namespace
+} // namespace
 
 Violations check_constraints(const std::vector<std::vector<std::string>>& constraints) {
     Violations violations;
@@ -67,7 +70,8 @@ Violations check_constraints(const std::vector<std::vector<std::string>>& constr
         const bool known = op == "UNIQUE" || op == "CLUSTER" || op == "IS" || op == "MAX_PER";
         if (!known) {
             violations.add(path, op + " is not supported yet; UNIQUE, CLUSTER, MAX_PER and IS are");
-        } else if (op == "MAX_PER" && (constraints[i].size() < 3 || !parse_int(constraints[i][2], 0, 1'000'000))) {
+        } else if (op == "MAX_PER" &&
+                   (constraints[i].size() < 3 || !parse_int(constraints[i][2], 0, 1'000'000))) {
             violations.add(path, "MAX_PER requires an integer value");
         }
     }
@@ -75,8 +79,10 @@ Violations check_constraints(const std::vector<std::vector<std::string>>& constr
 }
 
 bool admits(const App& app, const cluster::Host& host, const cluster::Cluster& cluster) {
-    return std::all_of(app.definition.constraints.begin(), app.definition.constraints.end(),
-                       [&](const auto& constraint) { return admits_one(constraint, app, host, cluster); });
+    return std::all_of(
+        app.definition.constraints.begin(),
+        app.definition.constraints.end(),
+        [&](const auto& constraint) { return admits_one(constraint, app, host, cluster); });
 }
 
-}  // namespace methos::services
+} // namespace methos::services

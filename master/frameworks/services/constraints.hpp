@@ -12,9 +12,11 @@ namespace methos::services {
 struct App;
 
 /// What this build cannot honour, so that nobody's constraint is silently ignored.
-[[nodiscard]] Violations check_constraints(const std::vector<std::vector<std::string>>& constraints);
+[[nodiscard]] Violations
+check_constraints(const std::vector<std::vector<std::string>>& constraints);
 
 /// Whether one more instance may run on `host`, given where the others are.
-[[nodiscard]] bool admits(const App& app, const cluster::Host& host, const cluster::Cluster& cluster);
+[[nodiscard]] bool
+admits(const App& app, const cluster::Host& host, const cluster::Cluster& cluster);
 
-}  // namespace methos::services
+} // namespace methos::services

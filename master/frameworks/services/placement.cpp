@@ -11,10 +11,10 @@ namespace methos::services {
 
 namespace {
 
-/// Free ports for the wanted ones (0 = any), or nothing when there are not enough. Where "any" begins moves
-/// with the task's number, so that a port just freed is not taken again at once.
-std::optional<std::vector<std::uint16_t>> choose_ports(PortSet free, const std::vector<std::uint16_t>& wanted,
-                                                       TaskNumber number) {
+/// Free ports for the wanted ones (0 = any), or nothing when there are not enough. Where "any"
+/// begins moves with the task's number, so that a port just freed is not taken again at once.
+std::optional<std::vector<std::uint16_t>>
+choose_ports(PortSet free, const std::vector<std::uint16_t>& wanted, TaskNumber number) {
     for (const auto port : wanted) {
         if (port != 0 && !free.erase(port)) {
             return std::nullopt;
@@ -41,7 +41,7 @@ std::optional<std::vector<std::uint16_t>> choose_ports(PortSet free, const std::
     return chosen;
 }
 
-}  // namespace
+} // namespace
 
 cluster::Demand Services::demand_of(const App& app, Now now) const {
     const auto there = census(app, now);
@@ -49,10 +49,13 @@ cluster::Demand Services::demand_of(const App& app, Now now) const {
     const auto current = there.current.size() + there.held;
     auto missing = wanted > current ? wanted - current : 0;
     if (!there.old.empty()) {
-        // While old instances are there, the sum is bounded; one more is always allowed, or nothing would move.
-        const auto over = static_cast<double>(wanted) * (1.0 + app.definition.upgrade_strategy.maximum_over_capacity);
+        // While old instances are there, the sum is bounded; one more is always allowed, or nothing
+        // would move.
+        const auto over = static_cast<double>(wanted) *
+                          (1.0 + app.definition.upgrade_strategy.maximum_over_capacity);
         const bool may_drop = app.definition.upgrade_strategy.minimum_health_capacity < 1.0;
-        const auto most = std::max(static_cast<std::size_t>(std::floor(over)), wanted + (may_drop ? 0U : 1U));
+        const auto most =
+            std::max(static_cast<std::size_t>(std::floor(over)), wanted + (may_drop ? 0U : 1U));
         const auto all = current + there.old.size();
         missing = std::min(missing, most > all ? most - all : 0);
     }
@@ -73,10 +76,11 @@ cluster::Demand Services::demand_of(const App& app, Now now) const {
     // Looked up at each call, so that every launch of a batch sees the ones before it.
     demand.load_on = [this, id = app.definition.id](const cluster::Host& host) {
         const auto& tasks = apps_.at(id).tasks;
-        return static_cast<std::size_t>(std::count_if(tasks.begin(), tasks.end(), [&](TaskNumber number) {
-            const auto* task = cluster_.find_task(number);
-            return task->host == host.number && task->active();
-        }));
+        return static_cast<std::size_t>(
+            std::count_if(tasks.begin(), tasks.end(), [&](TaskNumber number) {
+                const auto* task = cluster_.find_task(number);
+                return task->host == host.number && task->active();
+            }));
     };
     if (!app.definition.constraints.empty()) {
         demand.admits = [this, id = app.definition.id](const cluster::Host& host) {
@@ -100,8 +104,10 @@ std::vector<cluster::Demand> Services::demands(Now now) const {
     return demands;
 }
 
-std::optional<cluster::Acceptance> Services::offered(const cluster::Offer& /*offer*/, const cluster::Host& host,
-                                                     const cluster::Demand& demand, TaskNumber number) {
+std::optional<cluster::Acceptance> Services::offered(const cluster::Offer& /*offer*/,
+                                                     const cluster::Host& host,
+                                                     const cluster::Demand& demand,
+                                                     TaskNumber number) {
     const auto& app = apps_.at(AppId(demand.key));
     auto ports = choose_ports(host.free_ports, wanted_host_ports(app.definition), number);
     auto spec = cluster_.find_spec(app.spec);
@@ -109,7 +115,8 @@ std::optional<cluster::Acceptance> Services::offered(const cluster::Offer& /*off
         return std::nullopt;
     }
     cluster::Acceptance acceptance;
-    acceptance.name = instance_name(app.definition.id, cluster::uuid_of(cluster_.id(), number.value));
+    acceptance.name =
+        instance_name(app.definition.id, cluster::uuid_of(cluster_.id(), number.value));
     acceptance.env = instance_env(app.definition, acceptance.name, host.info.hostname, *ports);
     acceptance.spec = std::move(spec);
     acceptance.host_ports = std::move(*ports);
@@ -124,4 +131,4 @@ void Services::launched(const cluster::Task& task, cluster::Step& /*step*/) {
     }
 }
 
-}  // namespace methos::services
+} // namespace methos::services

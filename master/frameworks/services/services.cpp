@@ -1,4 +1,5 @@
-// Apps: recovery, changes and reading. Keeping them true is in settle.cpp, placing them in placement.cpp.
+// Apps: recovery, changes and reading. Keeping them true is in settle.cpp, placing them in
+// placement.cpp.
 #include "master/frameworks/services/services.hpp"
 
 #include "master/frameworks/services/constraints.hpp"
@@ -45,14 +46,14 @@ WallTime version_instant(Now now, const std::string& before) {
     return now.wall;
 }
 
-/// Whether going from one to the other restarts nothing. By their stored texts: defaults written out or left
-/// out make no difference.
+/// Whether going from one to the other restarts nothing. By their stored texts: defaults written
+/// out or left out make no difference.
 bool same_but_for_instances(AppDefinition a, const AppDefinition& b) {
     a.instances = b.instances;
     return stored_text(a) == stored_text(b);
 }
 
-}  // namespace
+} // namespace
 
 TaskName instance_name(const AppId& app, const std::string& uuid) {
     auto path = app.value.substr(app.value.find_first_not_of('/'));
@@ -71,7 +72,8 @@ const std::string& Services::name() const {
 void Services::load_app(std::uint64_t key, const std::string& bytes) {
     state::AppRecord record;
     if (!record.ParseFromString(bytes)) {
-        throw Failure(Code::Internal, "the stored record of app " + std::to_string(key) + " is damaged");
+        throw Failure(Code::Internal,
+                      "the stored record of app " + std::to_string(key) + " is damaged");
     }
     auto definition = parse_stored(record.definition());
     if (!definition) {
@@ -85,7 +87,8 @@ void Services::load_app(std::uint64_t key, const std::string& bytes) {
     app.deleting = record.deleting();
     app.deployment = record.deployment();
     app.last_scaling_at = WallTime(std::chrono::milliseconds(record.last_scaling_at_ms()));
-    app.last_config_change_at = WallTime(std::chrono::milliseconds(record.last_config_change_at_ms()));
+    app.last_config_change_at =
+        WallTime(std::chrono::milliseconds(record.last_config_change_at_ms()));
     app.request = RequestId(record.request());
     if (record.has_last_failure()) {
         app.last_failure = from_record(record.last_failure());
@@ -158,7 +161,9 @@ void Services::save(const App& app, cluster::Step& step) {
     step.put(state::Table::App, app.key, record.SerializeAsString());
 }
 
-ApiResult<Changed> Services::put(AppDefinition definition, Existing existing, const RequestId& request,
+ApiResult<Changed> Services::put(AppDefinition definition,
+                                 Existing existing,
+                                 const RequestId& request,
                                  cluster::Step& step) {
     const auto id = definition.id;
     const auto found = apps_.find(id);
@@ -167,7 +172,8 @@ ApiResult<Changed> Services::put(AppDefinition definition, Existing existing, co
         return api_error(409, "An app with id [" + id.value + "] already exists.");
     }
     if (found != apps_.end() && found->second.deleting) {
-        return api_error(409, "App " + id.value + " is being deleted; try again when its instances are gone.");
+        return api_error(
+            409, "App " + id.value + " is being deleted; try again when its instances are gone.");
     }
     if (const auto unsupported = check_constraints(definition.constraints); !unsupported.empty()) {
         return invalid_object(unsupported);
@@ -210,7 +216,8 @@ ApiResult<Changed> Services::put(AppDefinition definition, Existing existing, co
     return Changed{id, app.version, app.deployment, !exists};
 }
 
-ApiResult<Changed> Services::remove(const AppId& id, const RequestId& request, cluster::Step& step) {
+ApiResult<Changed>
+Services::remove(const AppId& id, const RequestId& request, cluster::Step& step) {
     const auto found = apps_.find(id);
     if (found == apps_.end() || found->second.deleting) {
         return api_error(404, "App '" + id.value + "' does not exist");
@@ -246,4 +253,4 @@ AppCounts Services::counts(const App& app) const {
     return counts;
 }
 
-}  // namespace methos::services
+} // namespace methos::services

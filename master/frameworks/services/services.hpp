@@ -1,8 +1,9 @@
-// The services framework: apps (Marathon's definitions) and the instances that keep them true. Pure, like the
-// cluster it works on: every change leaves through a Step. Owned by heart::Heart.
+// The services framework: apps (Marathon's definitions) and the instances that keep them true.
+// Pure, like the cluster it works on: every change leaves through a Step. Owned by heart::Heart.
 //
-// It is level-triggered: whatever happens only marks an app as dirty; decide() then compares what is wanted
-// with what is there, and kills or asks for instances. A restart of the master needs nothing more than that.
+// It is level-triggered: whatever happens only marks an app as dirty; decide() then compares what
+// is wanted with what is there, and kills or asks for instances. A restart of the master needs
+// nothing more than that.
 #pragma once
 
 #include "master/cluster/cluster.hpp"
@@ -30,19 +31,19 @@ struct LastEnd {
 };
 
 struct App {
-    std::uint64_t key = 0;  ///< of its record
+    std::uint64_t key = 0; ///< of its record
     AppDefinition definition;
-    std::string version;        ///< of the last change, scaling included
-    SpecNumber spec;            ///< what new instances run
+    std::string version; ///< of the last change, scaling included
+    SpecNumber spec;     ///< what new instances run
     bool deleting = false;
-    std::string deployment;     ///< id of the change in progress; empty when settled
+    std::string deployment; ///< id of the change in progress; empty when settled
     WallTime last_scaling_at;
     WallTime last_config_change_at;
     RequestId request;
     std::optional<LastEnd> last_failure;
     std::optional<LastEnd> last_end;
 
-    std::set<TaskNumber> tasks;  ///< all that the cluster has, unreachable and dying ones included
+    std::set<TaskNumber> tasks; ///< all that the cluster has, unreachable and dying ones included
     Duration backoff{};
     MonoTime backoff_until = MonoTime::min();
     MonoTime failed_at = MonoTime::min();
@@ -68,35 +69,43 @@ class Services final : public cluster::Framework {
   public:
     Services(cluster::Cluster& cluster, std::string default_image);
 
-    // --- recovery ---------------------------------------------------------------------------------------------
+    // --- recovery
+    // ---------------------------------------------------------------------------------------------
     void load_app(std::uint64_t key, const std::string& bytes);
     /// After all records: ties tasks to their apps.
     void loaded();
     /// Ends what belongs to no app any more, and looks at every app once.
     void begin(cluster::Step& step);
 
-    // --- changes ------------------------------------------------------------------------------------------------
+    // --- changes
+    // ------------------------------------------------------------------------------------------------
     enum class Existing : bool { Refuse, Replace };
-    /// Creates or replaces an app. Errors: 409 when it exists and must not, 422 when it can never be launched.
-    [[nodiscard]] ApiResult<Changed> put(AppDefinition definition, Existing existing, const RequestId& request,
-                                         cluster::Step& step);
+    /// Creates or replaces an app. Errors: 409 when it exists and must not, 422 when it can never
+    /// be launched.
+    [[nodiscard]] ApiResult<Changed>
+    put(AppDefinition definition, Existing existing, const RequestId& request, cluster::Step& step);
     /// Errors: 404.
-    [[nodiscard]] ApiResult<Changed> remove(const AppId& id, const RequestId& request, cluster::Step& step);
+    [[nodiscard]] ApiResult<Changed>
+    remove(const AppId& id, const RequestId& request, cluster::Step& step);
 
     /// Compares wanted with there for every app that something happened to.
     void decide(cluster::Step& step);
 
-    // --- reading ------------------------------------------------------------------------------------------------
+    // --- reading
+    // ------------------------------------------------------------------------------------------------
     [[nodiscard]] const std::map<AppId, App>& apps() const { return apps_; }
+
     [[nodiscard]] const App* find(const AppId& id) const;
     [[nodiscard]] AppCounts counts(const App& app) const;
     /// What the app would ask for now, were it not for backoff; count 0 when nothing is missing.
     [[nodiscard]] cluster::Demand demand_of(const App& app, Now now) const;
 
-    // --- cluster::Framework -------------------------------------------------------------------------------------
+    // --- cluster::Framework
+    // -------------------------------------------------------------------------------------
     [[nodiscard]] const std::string& name() const override;
     [[nodiscard]] std::vector<cluster::Demand> demands(Now now) const override;
-    [[nodiscard]] std::optional<cluster::Acceptance> offered(const cluster::Offer& offer, const cluster::Host& host,
+    [[nodiscard]] std::optional<cluster::Acceptance> offered(const cluster::Offer& offer,
+                                                             const cluster::Host& host,
                                                              const cluster::Demand& demand,
                                                              TaskNumber number) override;
     void launched(const cluster::Task& task, cluster::Step& step) override;
@@ -105,19 +114,23 @@ class Services final : public cluster::Framework {
   private:
     /// The instances of an app, sorted by what they are good for.
     struct Census {
-        std::vector<const cluster::Task*> current;  ///< active, of the wanted spec
-        std::vector<const cluster::Task*> old;      ///< active, of an older spec
-        std::size_t held = 0;                       ///< unreachable, but still counted
-        std::size_t running = 0;                    ///< of both kinds
+        std::vector<const cluster::Task*> current; ///< active, of the wanted spec
+        std::vector<const cluster::Task*> old;     ///< active, of an older spec
+        std::size_t held = 0;                      ///< unreachable, but still counted
+        std::size_t running = 0;                   ///< of both kinds
     };
 
     [[nodiscard]] Census census(const App& app, Now now) const;
-    [[nodiscard]] bool still_counts(const App& app, const cluster::Task& unreachable, Now now) const;
+    [[nodiscard]] bool
+    still_counts(const App& app, const cluster::Task& unreachable, Now now) const;
     App* app_of(const cluster::Task& task);
     void save(const App& app, cluster::Step& step);
     /// True when everything is as wanted. Sets Step::more when the step was too full to finish.
     bool settle(App& app, cluster::Step& step);
-    void kill_worst(App& app, std::vector<const cluster::Task*> candidates, std::size_t count, cluster::Step& step);
+    void kill_worst(App& app,
+                    std::vector<const cluster::Task*> candidates,
+                    std::size_t count,
+                    cluster::Step& step);
     void note_failure(App& app, const cluster::Task& task, Now now);
     void drop_spec_when_unused(const App& app, SpecNumber spec, cluster::Step& step);
 
@@ -131,4 +144,4 @@ class Services final : public cluster::Framework {
 /// `grp_app.instance-<uuid>._app.1` for `/grp/app`.
 [[nodiscard]] TaskName instance_name(const AppId& app, const std::string& uuid);
 
-}  // namespace methos::services
+} // namespace methos::services

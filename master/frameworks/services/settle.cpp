@@ -1,5 +1,5 @@
-// Keeping apps true: what is missing is asked for (placement.cpp), what is too much is killed, what is old is
-// replaced as capacity allows, what ends is remembered.
+// Keeping apps true: what is missing is asked for (placement.cpp), what is too much is killed, what
+// is old is replaced as capacity allows, what ends is remembered.
 #include "master/frameworks/services/services.hpp"
 
 #include <algorithm>
@@ -21,8 +21,10 @@ bool better(const cluster::Task* a, const cluster::Task* b, KillSelection select
     if (a_ill != b_ill) {
         return b_ill;
     }
-    const auto a_age = std::pair(a->started_at.time_since_epoch().count() > 0 ? a->started_at : a->staged_at, a->number);
-    const auto b_age = std::pair(b->started_at.time_since_epoch().count() > 0 ? b->started_at : b->staged_at, b->number);
+    const auto a_age = std::pair(
+        a->started_at.time_since_epoch().count() > 0 ? a->started_at : a->staged_at, a->number);
+    const auto b_age = std::pair(
+        b->started_at.time_since_epoch().count() > 0 ? b->started_at : b->staged_at, b->number);
     return selection == KillSelection::YoungestFirst ? a_age < b_age : b_age < a_age;
 }
 
@@ -30,7 +32,7 @@ std::size_t wanted_of(const App& app) {
     return app.deleting ? 0 : static_cast<std::size_t>(app.definition.instances);
 }
 
-}  // namespace
+} // namespace
 
 bool Services::still_counts(const App& app, const cluster::Task& unreachable, Now now) const {
     const auto& strategy = app.definition.unreachable_strategy;
@@ -38,7 +40,8 @@ bool Services::still_counts(const App& app, const cluster::Task& unreachable, No
         return false;
     }
     return strategy.disabled ||
-           now.wall < unreachable.changed_at + std::chrono::seconds(strategy.inactive_after_seconds);
+           now.wall <
+               unreachable.changed_at + std::chrono::seconds(strategy.inactive_after_seconds);
 }
 
 Services::Census Services::census(const App& app, Now now) const {
@@ -55,12 +58,16 @@ Services::Census Services::census(const App& app, Now now) const {
     return census;
 }
 
-void Services::kill_worst(App& app, std::vector<const cluster::Task*> candidates, std::size_t count,
+void Services::kill_worst(App& app,
+                          std::vector<const cluster::Task*> candidates,
+                          std::size_t count,
                           cluster::Step& step) {
     const auto selection = app.definition.kill_selection;
-    std::sort(candidates.begin(), candidates.end(), [selection](const cluster::Task* a, const cluster::Task* b) {
-        return better(a, b, selection);
-    });
+    std::sort(candidates.begin(),
+              candidates.end(),
+              [selection](const cluster::Task* a, const cluster::Task* b) {
+                  return better(a, b, selection);
+              });
     while (count > 0 && !candidates.empty()) {
         if (!step.has_room()) {
             step.more = true;
@@ -70,7 +77,10 @@ void Services::kill_worst(App& app, std::vector<const cluster::Task*> candidates
         const auto* victim = candidates.back();
         candidates.pop_back();
         --count;
-        cluster_.kill(victim->number, cluster_.find_spec(victim->spec)->kill_grace, Reason::KilledByRequest, step);
+        cluster_.kill(victim->number,
+                      cluster_.find_spec(victim->spec)->kill_grace,
+                      Reason::KilledByRequest,
+                      step);
     }
 }
 
@@ -94,8 +104,8 @@ bool Services::settle(App& app, cluster::Step& step) {
     }
     if (!there.old.empty()) {
         // Old instances go as new ones run: never fewer than the upgrade strategy says.
-        const auto keep = static_cast<std::size_t>(
-            std::ceil(static_cast<double>(wanted) * app.definition.upgrade_strategy.minimum_health_capacity));
+        const auto keep = static_cast<std::size_t>(std::ceil(
+            static_cast<double>(wanted) * app.definition.upgrade_strategy.minimum_health_capacity));
         std::vector<const cluster::Task*> idle;
         std::vector<const cluster::Task*> running;
         for (const auto* task : there.old) {
@@ -105,7 +115,9 @@ bool Services::settle(App& app, cluster::Step& step) {
         kill_worst(app, running, there.running > keep ? there.running - keep : 0, step);
     }
     const auto running_current = static_cast<std::size_t>(
-        std::count_if(there.current.begin(), there.current.end(), [](const auto* task) { return task->running(); }));
+        std::count_if(there.current.begin(), there.current.end(), [](const auto* task) {
+            return task->running();
+        }));
     return there.old.empty() && current == wanted && running_current + there.held == wanted;
 }
 
@@ -124,10 +136,13 @@ void Services::decide(cluster::Step& step) {
         auto& app = found->second;
         const bool settled = settle(app, step);
         if (app.deleting) {
-            // Unreachable instances are killed when their host returns; the app need not wait for that.
-            const bool gone = std::all_of(app.tasks.begin(), app.tasks.end(), [this](TaskNumber number) {
-                return cluster_.find_task(number)->unreachable && cluster_.find_task(number)->kill_wanted;
-            });
+            // Unreachable instances are killed when their host returns; the app need not wait for
+            // that.
+            const bool gone =
+                std::all_of(app.tasks.begin(), app.tasks.end(), [this](TaskNumber number) {
+                    return cluster_.find_task(number)->unreachable &&
+                           cluster_.find_task(number)->kill_wanted;
+                });
             if (gone) {
                 const auto spec = app.spec;
                 step.erase(state::Table::App, app.key);
@@ -140,9 +155,10 @@ void Services::decide(cluster::Step& step) {
             app.deployment.clear();
             save(app, step);
         }
-        const bool waits_for_time = std::any_of(app.tasks.begin(), app.tasks.end(), [this](TaskNumber number) {
-            return cluster_.find_task(number)->unreachable;
-        });
+        const bool waits_for_time =
+            std::any_of(app.tasks.begin(), app.tasks.end(), [this](TaskNumber number) {
+                return cluster_.find_task(number)->unreachable;
+            });
         if (waits_for_time) {
             dirty_.insert(id);
         }
@@ -159,12 +175,13 @@ void Services::note_failure(App& app, const cluster::Task& task, Now now) {
     }
     app.backoff = app.backoff == Duration::zero()
                       ? seconds(app.definition.backoff_seconds)
-                      : seconds(std::chrono::duration<double>(app.backoff).count() * app.definition.backoff_factor);
+                      : seconds(std::chrono::duration<double>(app.backoff).count() *
+                                app.definition.backoff_factor);
     app.backoff = std::min(app.backoff, longest);
     app.failed_at = now.mono;
     app.backoff_until = now.mono + app.backoff;
     if (task.reported == TaskState::Finished) {
-        return;  // delayed like a failure, but it is none
+        return; // delayed like a failure, but it is none
     }
     app.last_failure = app.last_end;
 }
@@ -214,4 +231,4 @@ void Services::drop_spec_when_unused(const App& app, SpecNumber spec, cluster::S
     }
 }
 
-}  // namespace methos::services
+} // namespace methos::services

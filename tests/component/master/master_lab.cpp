@@ -6,7 +6,9 @@
 
 namespace methos::test {
 
-FakeExecutor::FakeExecutor(asio::any_io_executor executor, const std::string& address, const std::string& server_key)
+FakeExecutor::FakeExecutor(asio::any_io_executor executor,
+                           const std::string& address,
+                           const std::string& server_key)
     : arrived_(executor), client_(
                               executor,
                               [&] {
@@ -49,7 +51,8 @@ awaitable<wire::Frame> FakeExecutor::next(wire::Frame::BodyCase kind) {
         const auto left = deadline - std::chrono::steady_clock::now();
         const bool more = co_await arrived_.wait_for(left);
         if (!more) {
-            throw Failure(Code::Timeout, "no " + std::string(wire::name_of(kind)) + " came from the master");
+            throw Failure(Code::Timeout,
+                          "no " + std::string(wire::name_of(kind)) + " came from the master");
         }
     }
 }
@@ -99,7 +102,8 @@ MasterLab::MasterLab() : keys_(bus::make_curve_keys()), client_(context_.get_exe
 MasterLab::~MasterLab() = default;
 
 std::unique_ptr<FakeExecutor> MasterLab::executor() {
-    return std::make_unique<FakeExecutor>(context_.get_executor(), bus_->address(), keys_.public_key);
+    return std::make_unique<FakeExecutor>(
+        context_.get_executor(), bus_->address(), keys_.public_key);
 }
 
 void MasterLab::run(std::function<awaitable<>(MasterLab&)> body) {
@@ -126,7 +130,9 @@ awaitable<> MasterLab::serve(std::function<awaitable<>(MasterLab&)> body) {
     bus_options.build = "test";
     bus_ = std::make_unique<master::BusPort>(loop, *shell, streams_, bus_options, metrics_);
     master::ApiContext context{loop, *shell, streams_, metrics_, "test", "127.0.0.1:8080"};
-    http::Server server(loop, master::make_router(context), master::make_authenticator(admin_token),
+    http::Server server(loop,
+                        master::make_router(context),
+                        master::make_authenticator(admin_token),
                         master::make_error_renderer());
     url = "http://" + server.listen("127.0.0.1:0");
     TaskGroup tasks(loop, [](const std::string&, const Error&) {});
@@ -148,7 +154,8 @@ awaitable<> MasterLab::serve(std::function<awaitable<>(MasterLab&)> body) {
     }
 }
 
-awaitable<http::ClientResponse> MasterLab::call(std::string method, std::string path, std::string body) {
+awaitable<http::ClientResponse>
+MasterLab::call(std::string method, std::string path, std::string body) {
     http::ClientRequest request;
     request.method = std::move(method);
     request.url = url + path;
@@ -157,7 +164,8 @@ awaitable<http::ClientResponse> MasterLab::call(std::string method, std::string 
     co_return co_await client_.send(std::move(request));
 }
 
-awaitable<nlohmann::json> MasterLab::get_until(std::string path, std::function<bool(const nlohmann::json&)> good) {
+awaitable<nlohmann::json> MasterLab::get_until(std::string path,
+                                               std::function<bool(const nlohmann::json&)> good) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     for (;;) {
         const auto response = co_await call("GET", path);
@@ -173,4 +181,4 @@ awaitable<nlohmann::json> MasterLab::get_until(std::string path, std::function<b
     }
 }
 
-}  // namespace methos::test
+} // namespace methos::test

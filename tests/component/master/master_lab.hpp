@@ -1,5 +1,5 @@
-// A whole master in this process - shell, bus, HTTP - on a store that a test controls, and executors played by
-// hand over real ZeroMQ. Everything on one loop; run() ends a test that hangs.
+// A whole master in this process - shell, bus, HTTP - on a store that a test controls, and
+// executors played by hand over real ZeroMQ. Everything on one loop; run() ends a test that hangs.
 #pragma once
 
 #include "core/bus/bus.hpp"
@@ -27,7 +27,9 @@ inline constexpr const char* join_secret = "secret-of-the-tests";
 /// An executor's end of the bus, without an executor.
 class FakeExecutor {
   public:
-    FakeExecutor(asio::any_io_executor executor, const std::string& address, const std::string& server_key);
+    FakeExecutor(asio::any_io_executor executor,
+                 const std::string& address,
+                 const std::string& server_key);
 
     void send(const wire::Frame& frame);
     void send_raw(std::string bytes);
@@ -36,8 +38,11 @@ class FakeExecutor {
     /// HELLO, WELCOME, and an empty (or the given) INVENTORY.
     [[nodiscard]] awaitable<> join(std::string hostname, wire::Inventory has = wire::Inventory());
     void report(const wire::TaskLaunch& task, TaskState state);
+
     void beat() { send(wire::make_beat(mark, ++beats_)); }
+
     [[nodiscard]] static wire::Frame hello(const std::string& hostname, const std::string& secret);
+
     void close() { client_.close(); }
 
     wire::SessionMark mark;
@@ -60,10 +65,11 @@ class MasterLab {
     /// Starts the master, runs `body`, stops the master; a failure of either becomes the test's.
     void run(std::function<awaitable<>(MasterLab&)> body);
 
-    [[nodiscard]] awaitable<http::ClientResponse> call(std::string method, std::string path, std::string body = "");
+    [[nodiscard]] awaitable<http::ClientResponse>
+    call(std::string method, std::string path, std::string body = "");
     /// Repeats GET `path` until `good` says so; fails the test after ten seconds.
-    [[nodiscard]] awaitable<nlohmann::json> get_until(std::string path,
-                                                      std::function<bool(const nlohmann::json&)> good);
+    [[nodiscard]] awaitable<nlohmann::json>
+    get_until(std::string path, std::function<bool(const nlohmann::json&)> good);
     [[nodiscard]] std::unique_ptr<FakeExecutor> executor();
 
     ScriptedStore store;
@@ -83,4 +89,4 @@ class MasterLab {
     http::Client client_;
 };
 
-}  // namespace methos::test
+} // namespace methos::test

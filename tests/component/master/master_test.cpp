@@ -1,14 +1,15 @@
-// The master's shell, bus and HTTP together: persist before seen, a disk that fills up, sessions, and answers to
-// bad input. What the decisions are is tested on the heart alone (tests/unit/master/heart).
+// The master's shell, bus and HTTP together: persist before seen, a disk that fills up, sessions,
+// and answers to bad input. What the decisions are is tested on the heart alone
+// (tests/unit/master/heart).
 #include "tests/component/master/master_lab.hpp"
 #include "tests/support/catch.hpp"
 
 #include <nlohmann/json.hpp>
 
 using namespace methos;
-using nlohmann::json;
 using methos::test::FakeExecutor;
 using methos::test::MasterLab;
+using nlohmann::json;
 
 namespace {
 
@@ -35,7 +36,8 @@ awaitable<> deploy_and_scale(MasterLab& lab) {
     REQUIRE(created.status == 201);
     const auto app = json::parse(created.body);
     REQUIRE(app.at("tasksStaged") == 0);
-    REQUIRE(created.headers.get("Marathon-Deployment-Id") == app.at("deployments").at(0).at("id").get<std::string>());
+    REQUIRE(created.headers.get("Marathon-Deployment-Id") ==
+            app.at("deployments").at(0).at("id").get<std::string>());
     const auto launches = co_await take_launches(*executor, 2);
     REQUIRE(launches.specs_size() == 1);
     REQUIRE(launches.specs(0).shell() == "serve");
@@ -45,7 +47,9 @@ awaitable<> deploy_and_scale(MasterLab& lab) {
     }
     const auto ack = co_await executor->next(wire::Frame::kAck);
     REQUIRE(ack.ack().tasks_size() >= 1);
-    std::function<bool(const json&)> two = [](const json& document) { return running(document) == 2; };
+    std::function<bool(const json&)> two = [](const json& document) {
+        return running(document) == 2;
+    };
     const auto settled = co_await lab.get_until("/v2/apps/demo", std::move(two));
     REQUIRE(settled.at("app").at("tasks").size() == 2);
 
@@ -59,7 +63,8 @@ awaitable<> deploy_and_scale(MasterLab& lab) {
         }
     }
     std::function<bool(const json&)> one = [](const json& document) {
-        return document.at("app").at("tasks").size() == 1 && document.at("app").at("deployments").empty();
+        return document.at("app").at("tasks").size() == 1 &&
+               document.at("app").at("deployments").empty();
     };
     (void)co_await lab.get_until("/v2/apps/demo", std::move(one));
 
@@ -90,7 +95,8 @@ awaitable<> nothing_before_it_is_durable(MasterLab& lab) {
     while (lab.store.commits_begun() == before) {
         co_await sleep_for(std::chrono::milliseconds(1));
     }
-    // The commit is under way and cannot end: beats still pass, and whatever comes first is not a LAUNCH.
+    // The commit is under way and cannot end: beats still pass, and whatever comes first is not a
+    // LAUNCH.
     for (int i = 0; i < 5; ++i) {
         executor->beat();
         const auto beat = co_await executor->next(wire::Frame::kBeat);
@@ -115,7 +121,8 @@ awaitable<> full_disk(MasterLab& lab) {
     REQUIRE(refused.status == 507);
     const auto again = co_await lab.call("DELETE", "/v2/apps/demo");
     REQUIRE(again.status == 507);
-    REQUIRE(json::parse(again.body).at("message").get<std::string>().find("disk is full") != std::string::npos);
+    REQUIRE(json::parse(again.body).at("message").get<std::string>().find("disk is full") !=
+            std::string::npos);
     // Reading goes on and shows what is durable; the session lives.
     const auto shown = co_await lab.call("GET", "/v2/apps/demo");
     REQUIRE(json::parse(shown.body).at("app").at("instances") == 2);
@@ -170,7 +177,7 @@ awaitable<> newer_session_wins(MasterLab& lab) {
     REQUIRE(refused.refused().why() == wire::Refused::UNKNOWN_SESSION);
     second->beat();
     (void)co_await second->next(wire::Frame::kBeat);
-    first->close();  // and its end is not taken for the host's
+    first->close(); // and its end is not taken for the host's
     second->beat();
     (void)co_await second->next(wire::Frame::kBeat);
     const auto hosts = co_await lab.call("GET", "/methos/v1/hosts");
@@ -185,13 +192,20 @@ awaitable<> bad_requests(MasterLab& lab) {
         const char* body;
         int status;
     };
+
     static constexpr Case cases[] = {
         {"POST", "/v2/apps", "{", 400},
         {"POST", "/v2/apps", "", 400},
         {"POST", "/v2/apps", "[]", 422},
         {"POST", "/v2/apps", R"({"id":"/x","cmd":"a"})", 422},
-        {"POST", "/v2/apps", R"({"id":"/UPPER","cmd":"a","container":{"docker":{"image":"b"}}})", 422},
-        {"POST", "/v2/apps", R"({"id":"/x","cmd":"a","cpus":-1,"container":{"docker":{"image":"b"}}})", 422},
+        {"POST",
+         "/v2/apps",
+         R"({"id":"/UPPER","cmd":"a","container":{"docker":{"image":"b"}}})",
+         422},
+        {"POST",
+         "/v2/apps",
+         R"({"id":"/x","cmd":"a","cpus":-1,"container":{"docker":{"image":"b"}}})",
+         422},
         {"PUT", "/v2/apps/x", R"({"instances":"many"})", 422},
         {"DELETE", "/v2/apps/x", "", 404},
         {"GET", "/v2/apps/x", "", 404},
@@ -216,7 +230,7 @@ awaitable<> bad_requests(MasterLab& lab) {
     REQUIRE(json::parse(apps.body).at("apps").empty());
 }
 
-}  // namespace
+} // namespace
 
 SCENARIO("a deployed app is launched, scaled and removed over the bus") {
     MasterLab().run(deploy_and_scale);
@@ -250,7 +264,8 @@ SCENARIO("every route of the master says who may call it") {
     Metrics metrics;
     master::Shell shell(context.get_executor(), pool, clock, store, heart::Options(), metrics);
     master::LogStreams streams;
-    master::ApiContext api{context.get_executor(), shell, streams, metrics, "test", "127.0.0.1:8080"};
+    master::ApiContext api{
+        context.get_executor(), shell, streams, metrics, "test", "127.0.0.1:8080"};
     const auto router = master::make_router(api);
     std::size_t open = 0;
     for (const auto& route : router.routes()) {
@@ -258,11 +273,13 @@ SCENARIO("every route of the master says who may call it") {
         REQUIRE(route.auth != http::Auth::Undeclared);
         open += route.auth == http::Auth::Public ? 1 : 0;
     }
-    REQUIRE(open == 1);  // /ping
+    REQUIRE(open == 1); // /ping
     http::Route careless;
     careless.method = "GET";
     careless.pattern = "/secret";
-    careless.handler = [](http::Request) -> awaitable<http::Response> { co_return http::Response(); };
+    careless.handler = [](http::Request) -> awaitable<http::Response> {
+        co_return http::Response();
+    };
     http::Router other;
     REQUIRE_THROWS_AS(other.add(careless), Failure);
 }

@@ -1,5 +1,5 @@
-// Challenges, credentials and tokens: what registries really send, and what an attacker who controls
-// a challenge must not get.
+// Challenges, credentials and tokens: what registries really send, and what an attacker who
+// controls a challenge must not get.
 #include "registry-proxy/hosting/push_guard.hpp"
 #include "registry-proxy/upstream/auth.hpp"
 #include "tests/support/catch.hpp"
@@ -90,7 +90,11 @@ TEST_CASE("Docker's config.json gives credentials by host") {
     CHECK(credentials->at("docker.io").password == "p:q");
     CHECK(credentials->at("ghcr.io").password == "b");
     CHECK(credentials->at("q.io").identity_token == "i");
-    const auto* bad = GENERATE("", "[]", "{}", R"({"auths":1})", R"({"auths":{"x":{"auth":"!"}}})",
+    const auto* bad = GENERATE("",
+                               "[]",
+                               "{}",
+                               R"({"auths":1})",
+                               R"({"auths":{"x":{"auth":"!"}}})",
                                R"({"auths":{"x":{}}})");
     CHECK_FALSE(parse_credentials(bad).has_value());
 }

@@ -108,14 +108,22 @@ SCENARIO("no reader of a fill gets the end of a body before its hash is right") 
     CHECK(fill.readable() == total - held_back_bytes);
     WHEN("it is right") {
         fill.verified();
-        THEN("all of it may be read") { CHECK(fill.readable() == total); }
+        THEN("all of it may be read") {
+            CHECK(fill.readable() == total);
+        }
     }
     WHEN("it is wrong") {
         fill.fail();
-        THEN("nothing more is read") { CHECK(fill.readable() == 0); }
+        THEN("nothing more is read") {
+            CHECK(fill.readable() == 0);
+        }
     }
-    THEN("another length is refused") { CHECK_FALSE(fill.begin(total + 1)); }
-    THEN("more than announced is refused") { CHECK_FALSE(fill.receive(1)); }
+    THEN("another length is refused") {
+        CHECK_FALSE(fill.begin(total + 1));
+    }
+    THEN("more than announced is refused") {
+        CHECK_FALSE(fill.receive(1));
+    }
 }
 
 SCENARIO("a fill of unknown length holds back its newest bytes") {
@@ -133,18 +141,20 @@ SCENARIO("a fill of unknown length holds back its newest bytes") {
 TEST_CASE("manifests tell what they refer to") {
     const auto layer = digest_of("layer").to_string();
     const auto config = digest_of("config").to_string();
-    const auto facts = read_manifest(
-        R"({"schemaVersion":2,"config":{"mediaType":"c","digest":")" + config +
-        R"(","size":1},"layers":[{"digest":")" + layer + R"(","size":5,"urls":["http://x"]}]})");
+    const auto facts = read_manifest(R"({"schemaVersion":2,"config":{"mediaType":"c","digest":")" +
+                                     config + R"(","size":1},"layers":[{"digest":")" + layer +
+                                     R"(","size":5,"urls":["http://x"]}]})");
     REQUIRE(facts.has_value());
     REQUIRE(facts->blobs.size() == 2);
     CHECK(facts->blobs[0].elsewhere);
     CHECK(facts->blobs[1].bytes == 1);
     CHECK(media_type_of(*facts) == "application/vnd.oci.image.manifest.v1+json");
-    const auto* bad =
-        GENERATE("", "[]", "{}", R"({"schemaVersion":2,"layers":{}})",
-                 R"({"schemaVersion":2,"layers":[{"digest":"x","size":1}]})",
-                 R"({"schemaVersion":2,"config":7})");
+    const auto* bad = GENERATE("",
+                               "[]",
+                               "{}",
+                               R"({"schemaVersion":2,"layers":{}})",
+                               R"({"schemaVersion":2,"layers":[{"digest":"x","size":1}]})",
+                               R"({"schemaVersion":2,"config":7})");
     CHECK_FALSE(read_manifest(bad).has_value());
     CHECK(bare_media_type("Application/JSON; charset=utf-8") == "application/json");
 }

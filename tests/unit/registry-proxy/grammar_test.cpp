@@ -1,5 +1,6 @@
-// The registry's grammar: paths, names, upstream choice, ranges, pages. Tables of what clients send,
-// among it what would be routed wrongly by a first-match parser or let a stranger choose the host.
+// The registry's grammar: paths, names, upstream choice, ranges, pages. Tables of what clients
+// send, among it what would be routed wrongly by a first-match parser or let a stranger choose the
+// host.
 #include "registry-proxy/api/answers.hpp"
 #include "registry-proxy/api/range.hpp"
 #include "registry-proxy/api/route.hpp"

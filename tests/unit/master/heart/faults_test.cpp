@@ -1,5 +1,5 @@
-// What becomes of instances when hosts, executors, Docker and the master fail: DESIGN.md section 8's table of
-// faults, row by row, on the pure heart.
+// What becomes of instances when hosts, executors, Docker and the master fail: DESIGN.md section
+// 8's table of faults, row by row, on the pure heart.
 #include "tests/support/catch.hpp"
 #include "tests/support/heart_lab.hpp"
 
@@ -33,7 +33,7 @@ std::vector<TaskStatus> statuses_of(HeartLab& lab, const std::string& host) {
     return list;
 }
 
-}  // namespace
+} // namespace
 
 SCENARIO("a host that falls silent is replaced, and when it returns nothing runs twice") {
     HeartLab lab;
@@ -41,7 +41,9 @@ SCENARIO("a host that falls silent is replaced, and when it returns nothing runs
     WHEN("its link is cut") {
         lab.cut("c");
         lab.live(1500ms);
-        THEN("nothing happens before four beats have passed") { REQUIRE(lab.count(TaskState::Running) == 6); }
+        THEN("nothing happens before four beats have passed") {
+            REQUIRE(lab.count(TaskState::Running) == 6);
+        }
         lab.live(1500ms);
         THEN("its instances come up elsewhere") {
             REQUIRE(lab.count(TaskState::Unreachable) == 2);
@@ -112,12 +114,18 @@ SCENARIO("an executor that dies leaves its instances running for its grace") {
     WHEN("it had announced a longer stop") {
         lab.join("b", statuses_of(lab, "b"));
         const auto session = lab.session("b");
-        lab.step([&](heart::Heart& heart, cluster::Step& step) { heart.cluster().goodbye(session, 120s, step); });
+        lab.step([&](heart::Heart& heart, cluster::Step& step) {
+            heart.cluster().goodbye(session, 120s, step);
+        });
         lab.cut("b");
         lab.live(100s);
-        THEN("that one counts") { REQUIRE(lab.count(TaskState::Running) == 6); }
+        THEN("that one counts") {
+            REQUIRE(lab.count(TaskState::Running) == 6);
+        }
         lab.live(30s);
-        THEN("and ends") { REQUIRE(lab.count(TaskState::Unreachable) == 2); }
+        THEN("and ends") {
+            REQUIRE(lab.count(TaskState::Unreachable) == 2);
+        }
     }
 }
 
@@ -127,7 +135,9 @@ SCENARIO("Docker's absence is borne for its own grace") {
     auto info = HeartLab::host_info("a");
     info.docker_up = false;
     const auto session = lab.session("a");
-    lab.step([&](heart::Heart& heart, cluster::Step& step) { heart.cluster().host_changed(session, info, step); });
+    lab.step([&](heart::Heart& heart, cluster::Step& step) {
+        heart.cluster().host_changed(session, info, step);
+    });
     THEN("nothing is placed there meanwhile") {
         REQUIRE(lab.put(HeartLab::app("/other", 2)));
         REQUIRE(lab.spread(TaskState::Staging)["a"] == 0);
@@ -142,7 +152,9 @@ SCENARIO("Docker's absence is borne for its own grace") {
         lab.live(30s);
         info.docker_up = true;
         const auto has = statuses_of(lab, "a");
-        lab.step([&](heart::Heart& heart, cluster::Step& step) { heart.cluster().host_changed(session, info, step); });
+        lab.step([&](heart::Heart& heart, cluster::Step& step) {
+            heart.cluster().host_changed(session, info, step);
+        });
         lab.step([&](heart::Heart& heart, cluster::Step& step) {
             heart.cluster().inventory(session, has, true, step);
         });
@@ -194,8 +206,8 @@ SCENARIO("a launch that got lost is found when the host's list comes") {
     lab.join("a");
     REQUIRE(lab.put(HeartLab::app("/demo", 1)));
     const auto lost = lab.tasks_in(TaskState::Staging).at(0).name;
-    lab.join("a");  // a new session whose list does not have it
-    lab.live(3s);   // past the backoff of a failed launch
+    lab.join("a"); // a new session whose list does not have it
+    lab.live(3s);  // past the backoff of a failed launch
     REQUIRE(lab.cluster().find_task(lost) == nullptr);
     REQUIRE(lab.count(TaskState::Staging) == 1);
 }
@@ -227,7 +239,9 @@ SCENARIO("most hosts vanishing at once is taken for the master's own fault") {
     REQUIRE(lab.count(TaskState::Unreachable) == 6);
     REQUIRE(lab.take_sent<cluster::SendLaunch>().empty());
     lab.live(30s);
-    THEN("replacements come after the hold") { REQUIRE(lab.take_sent<cluster::SendLaunch>().size() == 6); }
+    THEN("replacements come after the hold") {
+        REQUIRE(lab.take_sent<cluster::SendLaunch>().size() == 6);
+    }
 }
 
 SCENARIO("the master's own pause is not held against the hosts") {

@@ -47,7 +47,9 @@ SCENARIO("a host takes no more than it has") {
     REQUIRE(reasons.at(cluster::Unfit::Cpus) == 1);
     WHEN("another host joins") {
         lab.join("b");
-        THEN("it takes what did not fit") { REQUIRE(lab.count(TaskState::Staging) == 4); }
+        THEN("it takes what did not fit") {
+            REQUIRE(lab.count(TaskState::Staging) == 4);
+        }
     }
 }
 
@@ -55,7 +57,8 @@ SCENARIO("a fixed host port goes to one instance per host") {
     HeartLab lab;
     lab.join("a");
     lab.join("b");
-    REQUIRE(lab.put(HeartLab::app("/web", 3, R"("requirePorts":true,"portDefinitions":[{"port":31007}])")));
+    REQUIRE(lab.put(
+        HeartLab::app("/web", 3, R"("requirePorts":true,"portDefinitions":[{"port":31007}])")));
     REQUIRE(lab.count(TaskState::Staging) == 2);
     for (const auto& task : lab.tasks_in(TaskState::Staging)) {
         REQUIRE(task.host_ports.at(0) == 31007);
@@ -103,7 +106,9 @@ SCENARIO("a kill is repeated until it is true") {
             has.push_back(HeartLab::status(task, TaskState::Running));
         }
         lab.join("a", has);
-        THEN("it still knows what it wanted") { REQUIRE(lab.take_sent<cluster::SendKill>().size() >= 1); }
+        THEN("it still knows what it wanted") {
+            REQUIRE(lab.take_sent<cluster::SendKill>().size() >= 1);
+        }
     }
     lab.end_all_killed();
     lab.live(20s);
@@ -211,10 +216,10 @@ SCENARIO("a big app is placed and removed within the store's caps") {
     info.resources.ports = PortSet(PortRange{10000, 20000});
     lab.join(info);
     REQUIRE(lab.put(HeartLab::app("/many", 700)));
-    REQUIRE(lab.count(TaskState::Staging) == 700);  // HeartLab refuses a batch over the caps
+    REQUIRE(lab.count(TaskState::Staging) == 700); // HeartLab refuses a batch over the caps
     lab.remove("/many");
     REQUIRE(lab.count(TaskState::Killing) == 700);
-    lab.join(info);  // and all of them missing at once
+    lab.join(info); // and all of them missing at once
     REQUIRE(lab.cluster().tasks().empty());
     REQUIRE(lab.services().apps().empty());
 }
@@ -225,7 +230,8 @@ SCENARIO("constraints are kept, and those this build cannot keep are refused") {
     lab.join("b");
     REQUIRE(lab.put(HeartLab::app("/one-each", 3, R"("constraints":[["hostname","UNIQUE"]])")));
     REQUIRE(lab.count(TaskState::Staging) == 2);
-    const auto refused = lab.put(HeartLab::app("/like", 1, R"("constraints":[["rack","LIKE","r[12]"]])"));
+    const auto refused =
+        lab.put(HeartLab::app("/like", 1, R"("constraints":[["rack","LIKE","r[12]"]])"));
     REQUIRE_FALSE(refused);
     REQUIRE(refused.error().status == 422);
 }
