@@ -116,8 +116,14 @@ struct Proxy::Parts {
           store(options.cache_folder, options.cache_bytes_max, pool),
           repositories(options.cache_folder / "names"), http_client(executor, client_options()),
           client(std::make_shared<UpstreamClient>(http_client, group, clock, counters)),
-          mirror(client, store, repositories, group, clock, options.tag_ttl, counters),
-          fills(client, store, group), hosting(store, repositories, clock),
+          mirror(client,
+                 store,
+                 repositories,
+                 group,
+                 clock,
+                 MirrorLimits{options.tag_ttl, options.manifest_limit},
+                 counters),
+          fills(client, store, group), hosting(store, repositories, executor, pool, clock),
           api(RegistryApi::Parts{
               upstreams, store, mirror, fills, hosting, push_guard, metrics, counters}),
           server(executor,
@@ -126,7 +132,10 @@ struct Proxy::Parts {
                  RegistryApi::render_error,
                  server_options(options)) {
         client->set_credentials(load_credentials(options.credentials_file));
-        store.on_evicted([this](const Digest&) { counters.evictions.increment(); });
+        store.on_evicted([this](const Digest& digest) {
+            counters.evictions.increment();
+            repositories.forget_manifest(digest);
+        });
         store.make_room(0); // the capacity may be smaller than at the last start
         server.on_access([this](const http::AccessRecord& record) { note_access(record); });
     }

@@ -21,6 +21,8 @@ struct ProxyOptions {
     std::string credentials_file;
     std::string push_auth_file;
     Duration tag_ttl = std::chrono::seconds(60);
+    /// How long a client waits for an upstream to answer for a manifest or a listing.
+    Duration manifest_limit = std::chrono::seconds(30);
     std::string tls_certificate_file;
     std::string tls_key_file;
 };

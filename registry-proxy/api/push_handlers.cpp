@@ -59,6 +59,21 @@ std::optional<std::uint64_t> chunk_start(const http::Request& request) {
     return range->first;
 }
 
+/// The whole document, however its length is announced.
+awaitable<std::string> read_manifest_body(http::Request request) {
+    bool too_large = request.content_length.value_or(0) > manifest_bytes_max;
+    std::string body;
+    while (!too_large) {
+        const auto piece = co_await request.body_stream->read();
+        if (!piece) {
+            co_return body;
+        }
+        body += *piece;
+        too_large = body.size() > manifest_bytes_max;
+    }
+    throw RegistryFailure(413, "SIZE_INVALID", "the manifest is larger than 4 MiB");
+}
+
 } // namespace
 
 void RegistryApi::require_push_right(const Request& request, const Target& target) const {
@@ -121,7 +136,7 @@ awaitable<http::Response> RegistryApi::write(Request request, RegistryPath path,
                 std::move(request), std::move(target), std::move(path.reference));
         }
         if (method == "DELETE") {
-            parts_.hosting.delete_manifest(target.name, path.reference);
+            co_await parts_.hosting.delete_manifest(target.name, path.reference);
             co_return Response(202);
         }
     }
@@ -143,7 +158,12 @@ awaitable<http::Response> RegistryApi::start_upload(Request request, Target targ
     if (!whole) {
         co_return make_upload_answer(202, target, id, 0);
     }
-    co_await parts_.hosting.append(target.name, id, std::nullopt, request.body_stream);
+    try {
+        co_await parts_.hosting.append(target.name, id, std::nullopt, request.body_stream);
+    } catch (...) {
+        parts_.hosting.cancel_upload(target.name, id); // nobody knows its id, so nobody resumes it
+        throw;
+    }
     co_await parts_.hosting.finish_upload(target.name, id, *whole);
     co_return make_blob_created(target, *whole);
 }
@@ -169,11 +189,8 @@ RegistryApi::put_manifest(Request request, Target target, std::string reference)
     if (!request.body_stream) {
         throw RegistryFailure(400, "MANIFEST_INVALID", "the manifest is missing");
     }
-    if (request.content_length.value_or(0) > manifest_bytes_max) {
-        throw RegistryFailure(413, "SIZE_INVALID", "the manifest is larger than 4 MiB");
-    }
     auto media_type = bare_media_type(request.headers.get("Content-Type").value_or(""));
-    auto body = co_await http::read_all(request.body_stream, manifest_bytes_max);
+    auto body = co_await read_manifest_body(std::move(request));
     const auto stored = co_await parts_.hosting.put_manifest(
         target.name, std::move(reference), std::move(media_type), std::move(body));
     Response response(201);

@@ -19,13 +19,7 @@ std::string without_line_end(std::string text) {
     return text;
 }
 
-/// A cached fact that cannot be written lasts until the end of the process; a hosted one is
-/// refused.
-void save(const fs::path& file, const std::string& fact, Durability durability) {
-    if (durability == Durability::Hosted) {
-        write_file(file, fact + "\n", true);
-        return;
-    }
+void save(const fs::path& file, const std::string& fact) {
     try {
         write_file(file, fact + "\n", false);
     } catch (const Failure& failure) {
@@ -161,24 +155,41 @@ std::vector<std::string> Repositories::list_names(const std::string& host) const
 
 void Repositories::put_manifest(const RepositoryName& repository,
                                 const Digest& digest,
-                                const std::string& media_type,
-                                Durability durability) {
+                                const std::string& media_type) {
     if (find_media_type(repository, digest) == media_type) {
         return;
     }
-    save(folder_of(repository) / "_manifests" / digest.hex(), media_type, durability);
+    save(folder_of(repository) / "_manifests" / digest.hex(), media_type);
     repositories_[repository].manifests.insert_or_assign(digest, media_type);
 }
 
 void Repositories::put_tag(const RepositoryName& repository,
                            const std::string& tag,
-                           const Tag& value,
-                           Durability durability) {
+                           const Tag& value) {
     const auto before = find_tag(repository, tag);
     if (!before || before->digest != value.digest) {
-        save(folder_of(repository) / "_tags" / tag, value.digest.to_string(), durability);
+        save(folder_of(repository) / "_tags" / tag, value.digest.to_string());
     }
     repositories_[repository].tags.insert_or_assign(tag, value);
+}
+
+awaitable<> Repositories::put_hosted(asio::thread_pool& pool,
+                                     RepositoryName repository,
+                                     Digest digest,
+                                     std::string media_type,
+                                     std::optional<std::string> tag) {
+    std::function<void()> work = [folder = folder_of(repository), digest, media_type, tag] {
+        write_file(folder / "_manifests" / digest.hex(), media_type + "\n", true);
+        if (tag) {
+            write_file(folder / "_tags" / *tag, digest.to_string() + "\n", true);
+        }
+    };
+    co_await run_blocking(pool, std::move(work));
+    auto& known = repositories_[repository];
+    known.manifests.insert_or_assign(digest, std::move(media_type));
+    if (tag) {
+        known.tags.insert_or_assign(*tag, Tag{digest, MonoTime::max(), {}});
+    }
 }
 
 bool Repositories::remove_tag(const RepositoryName& repository, const std::string& tag) {
@@ -203,6 +214,16 @@ bool Repositories::remove_manifest(const RepositoryName& repository, const Diges
     fs::remove(folder_of(repository) / "_manifests" / digest.hex());
     found->second.manifests.erase(digest);
     return true;
+}
+
+void Repositories::forget_manifest(const Digest& digest) {
+    for (const auto& [repository, known] : repositories_) {
+        try {
+            (void)remove_manifest(repository, digest);
+        } catch (const fs::filesystem_error& error) {
+            log::limited("facts", "cannot remove from the cache", {{"error", error.what()}});
+        }
+    }
 }
 
 } // namespace methos::proxy

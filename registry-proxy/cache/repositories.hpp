@@ -4,7 +4,7 @@
 // repositories. Loop thread only.
 #pragma once
 
-#include "core/base/clock.hpp"
+#include "core/runtime/async.hpp"
 #include "registry-proxy/cache/digest.hpp"
 
 #include <filesystem>
@@ -29,8 +29,6 @@ struct Tag {
     std::string stale_reason;               ///< why the last question failed, or empty
 };
 
-enum class Durability { Cache, Hosted }; ///< hosted facts are synced to disk before they count
-
 class Repositories {
   public:
     /// Throws Failure when the folder cannot be read.
@@ -47,18 +45,27 @@ class Repositories {
     /// Repositories of a host that hold a manifest, in order.
     [[nodiscard]] std::vector<std::string> list_names(const std::string& host) const;
 
-    /// Writers throw Failure when the disk refuses.
+    /// What is learned of upstreams. When the disk refuses, it lasts until the end of the process.
     void put_manifest(const RepositoryName& repository,
                       const Digest& digest,
-                      const std::string& media_type,
-                      Durability durability);
-    void put_tag(const RepositoryName& repository,
-                 const std::string& tag,
-                 const Tag& value,
-                 Durability durability);
+                      const std::string& media_type);
+    void put_tag(const RepositoryName& repository, const std::string& tag, const Tag& value);
+
+    /// A pushed manifest, and its tag if there is one: on disk before it counts, synced by the
+    /// pool. Calls for the same repository must not overlap. Throws Failure when the disk refuses.
+    [[nodiscard]] awaitable<> put_hosted(asio::thread_pool& pool,
+                                         RepositoryName repository,
+                                         Digest digest,
+                                         std::string media_type,
+                                         std::optional<std::string> tag);
+
+    /// Both throw when the disk refuses.
     bool remove_tag(const RepositoryName& repository, const std::string& tag);
     /// Removes the manifest and every tag that names it.
     bool remove_manifest(const RepositoryName& repository, const Digest& digest);
+
+    /// The content has been evicted: no repository can serve it any more.
+    void forget_manifest(const Digest& digest);
 
   private:
     struct Repository {

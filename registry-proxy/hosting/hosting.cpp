@@ -41,8 +41,13 @@ class Busy {
 
 } // namespace
 
-Hosting::Hosting(ContentStore& store, Repositories& repositories, const Clock& clock)
-    : store_(store), repositories_(repositories), clock_(clock) {
+Hosting::Hosting(ContentStore& store,
+                 Repositories& repositories,
+                 const asio::any_io_executor& executor,
+                 asio::thread_pool& pool,
+                 const Clock& clock)
+    : store_(store), repositories_(repositories), pool_(pool), clock_(clock),
+      writing_(executor, 1) {
     for (const auto& name : names()) {
         for (const auto& digest : repositories_.list_manifests(hosted(name))) {
             const auto bytes = store_.read(digest, manifest_bytes_max);
@@ -130,7 +135,7 @@ awaitable<> Hosting::finish_upload(std::string name, std::string id, Digest dige
                                   digest.to_string());
     }
     keep_for_a_while(digest);
-    if (!store_.find_size(digest)) {
+    if (!store_.open(digest)) {
         co_await store_.commit(std::move(*upload->file), digest, upload->bytes);
     }
 }
@@ -155,18 +160,18 @@ void Hosting::keep_for_a_while(const Digest& digest) {
 
 void Hosting::require_parts(const std::string& name, const ManifestFacts& facts) const {
     for (const auto& blob : facts.blobs) {
-        const auto bytes = store_.find_size(blob.digest);
-        if (!bytes && !blob.elsewhere) {
+        const auto content = store_.open(blob.digest);
+        if (!content && !blob.elsewhere) {
             throw RegistryFailure(400,
                                   "MANIFEST_BLOB_UNKNOWN",
                                   "blob " + blob.digest.to_string() + " was not pushed to " +
                                       std::string(hosted_host) + "/" + name);
         }
-        if (bytes && *bytes != blob.bytes) {
+        if (content && content->bytes != blob.bytes) {
             throw RegistryFailure(400,
                                   "MANIFEST_INVALID",
                                   "blob " + blob.digest.to_string() + " has " +
-                                      std::to_string(*bytes) + " bytes, not " +
+                                      std::to_string(content->bytes) + " bytes, not " +
                                       std::to_string(blob.bytes));
         }
     }
@@ -218,18 +223,20 @@ awaitable<Hosting::Stored> Hosting::put_manifest(std::string name,
         throw RegistryFailure(
             400, "DIGEST_INVALID", "the manifest's digest is " + digest.to_string());
     }
+    const auto permit = co_await writing_.acquire();
     require_parts(name, *facts);
     const auto repository = hosted(name);
-    bool is_new = false;
+    const bool is_new = !repositories_.find_media_type(repository, digest);
     pin_parts(digest, *facts); // before the await: nothing of it may be evicted meanwhile
     try {
         co_await store_.put(bytes, digest);
-        is_new = !repositories_.find_media_type(repository, digest);
-        repositories_.put_manifest(repository, digest, media_type, Durability::Hosted);
+        std::optional<std::string> tag;
         if (!named) {
-            repositories_.put_tag(
-                repository, reference, Tag{digest, MonoTime::max(), {}}, Durability::Hosted);
+            tag = reference;
         }
+        auto keeping =
+            repositories_.put_hosted(pool_, repository, digest, media_type, std::move(tag));
+        co_await std::move(keeping);
     } catch (...) {
         unpin_parts(digest, *facts);
         throw;
@@ -270,14 +277,15 @@ Hosting::Manifest Hosting::get_manifest(const std::string& name, const std::stri
     return Manifest{digest, *media_type, std::move(*bytes)};
 }
 
-void Hosting::delete_manifest(const std::string& name, const std::string& reference) {
+awaitable<> Hosting::delete_manifest(std::string name, std::string reference) {
+    const auto permit = co_await writing_.acquire();
     const auto repository = hosted(name);
     if (!Digest::parse(reference)) {
         if (!repositories_.remove_tag(repository, reference)) {
             throw RegistryFailure(
                 404, "MANIFEST_UNKNOWN", image_of(name, reference) + " is unknown");
         }
-        return;
+        co_return;
     }
     const auto digest = resolve(name, reference);
     const auto bytes = store_.read(digest, manifest_bytes_max);

@@ -16,7 +16,11 @@ namespace methos::proxy {
 class Hosting {
   public:
     /// Pins what the hosted manifests on disk refer to.
-    Hosting(ContentStore& store, Repositories& repositories, const Clock& clock);
+    Hosting(ContentStore& store,
+            Repositories& repositories,
+            const asio::any_io_executor& executor,
+            asio::thread_pool& pool,
+            const Clock& clock);
 
     /// Opens an upload session. Throws RegistryFailure(429) when too many are open.
     [[nodiscard]] std::string start_upload(const std::string& name);
@@ -61,7 +65,7 @@ class Hosting {
 
     /// Throws RegistryFailure(MANIFEST_UNKNOWN).
     [[nodiscard]] Manifest get_manifest(const std::string& name, const std::string& reference);
-    void delete_manifest(const std::string& name, const std::string& reference);
+    [[nodiscard]] awaitable<> delete_manifest(std::string name, std::string reference);
 
     /// Throws RegistryFailure(NAME_UNKNOWN).
     [[nodiscard]] std::vector<std::string> tags(const std::string& name) const;
@@ -100,7 +104,9 @@ class Hosting {
 
     ContentStore& store_;
     Repositories& repositories_;
+    asio::thread_pool& pool_;
     const Clock& clock_;
+    Semaphore writing_; ///< manifests and tags change one after the other, on disk as in memory
     std::unordered_map<std::string, std::shared_ptr<Upload>> uploads_;
     std::deque<Grace> graces_; ///< in order of time
 };

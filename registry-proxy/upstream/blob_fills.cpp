@@ -11,12 +11,22 @@ namespace methos::proxy {
 
 namespace {
 
-/// Attempts without a single new byte after which a cut transfer is given up.
-constexpr int fruitless_attempts_max = 4;
+/// How long a transfer is tried again without a single new byte before it is given up: when
+/// clients are in the middle of the body, and when none has got an answer yet.
+constexpr auto patience_underway = std::chrono::seconds(30);
+constexpr auto patience_at_start = std::chrono::seconds(2);
 
-bool is_worth_resuming(const Failure& failure) {
-    return failure.code() == Code::Unavailable || failure.code() == Code::Timeout ||
-           failure.code() == Code::Protocol;
+bool is_worth_resuming(const Failure& failure, bool underway) {
+    switch (failure.code()) {
+    case Code::Unavailable:
+    case Code::Protocol:
+        return true;
+    case Code::Timeout:
+    case Code::ResourceExhausted: // 429
+        return underway;
+    default:
+        return false;
+    }
 }
 
 } // namespace
@@ -134,41 +144,53 @@ bool BlobFills::write(TempFile& file, std::uint64_t offset, std::string_view byt
 awaitable<> BlobFills::transfer(std::shared_ptr<BlobFill> fill) {
     auto file = create_file(*fill);
     if (!file) {
+        fill->source = co_await BlobSource::open(client_, fill->blob, 0);
+        (void)fill->state.begin(fill->source->total());
         fill->state.detach();
         co_return;
     }
     const auto room = std::make_shared<Room>(store_);
     Backoff backoff(BackoffPolicy(), system_uniform());
-    int fruitless = 0;
+    auto last_progress = std::chrono::steady_clock::now();
     for (bool whole = false; !whole;) {
         const auto before = fill->state.received();
         std::exception_ptr cut;
         try {
             whole = co_await receive_once(fill, file, room);
-        } catch (const RegistryFailure&) {
-            throw;
         } catch (const Failure& failure) {
-            const bool began = fill->state.phase() == FillState::Phase::Receiving;
-            if (!began || !is_worth_resuming(failure)) {
+            if (!is_worth_resuming(failure, fill->state.received() > 0)) {
                 throw;
             }
             cut = std::current_exception();
         }
-        if (fill->state.ended()) {
-            co_return; // detached
+        if (whole || fill->state.ended()) { // received or detached
+            break;
         }
-        fruitless = fill->state.received() > before ? 0 : fruitless + 1;
-        if (!whole && fruitless >= fruitless_attempts_max) {
+        const auto now = std::chrono::steady_clock::now();
+        if (fill->state.received() > before) {
+            last_progress = now;
+            backoff.reset();
+        }
+        const auto patience = fill->state.received() > 0 ? patience_underway : patience_at_start;
+        if (now - last_progress > patience) {
             if (cut) {
                 std::rethrow_exception(cut);
             }
             throw Failure(Code::Protocol, "the upstream ended the body early, again and again");
         }
-        if (!whole) {
-            const auto pause = backoff.next();
-            co_await sleep_for(pause);
-        }
+        const auto pause = backoff.next();
+        co_await sleep_for(pause);
     }
+    if (fill->state.ended()) {
+        co_return; // the readers go on by themselves
+    }
+    co_await keep_verified(std::move(fill), std::move(file), std::move(room));
+}
+
+/// The body is whole: checks it, lets the readers have the rest, and keeps it.
+awaitable<> BlobFills::keep_verified(std::shared_ptr<BlobFill> fill,
+                                     std::shared_ptr<TempFile> file,
+                                     std::shared_ptr<Room> room) {
     const auto bytes = fill->state.received();
     if (fill->hash.digest() != fill->blob.digest) {
         throw Failure(Code::Protocol,
@@ -224,9 +246,10 @@ namespace {
 /// Goes on where a fill had to leave off, for one reader. Checks the hash as the fill would have.
 class DetachedTransfer {
   public:
-    DetachedTransfer(std::shared_ptr<UpstreamClient> client, const BlobFill& fill)
+    DetachedTransfer(std::shared_ptr<UpstreamClient> client, BlobFill& fill)
         : client_(std::move(client)), blob_(fill.blob), hash_(fill.hash),
-          position_(fill.state.received()), held_from_(position_) {}
+          position_(fill.state.received()), held_from_(position_),
+          source_(std::exchange(fill.source, nullptr)) {}
 
     /// Bytes from the fill's last one on, the tail only once the hash is right. Nothing at the end.
     awaitable<std::optional<std::string>> read() {

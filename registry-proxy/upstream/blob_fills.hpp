@@ -20,7 +20,8 @@ struct BlobFill {
     BlobName blob;
     FillState state;
     Sha256 hash;
-    Descriptor file; ///< for reading; none when nothing could be written
+    Descriptor file;                    ///< for reading; none when nothing could be written
+    std::shared_ptr<BlobSource> source; ///< then: the opened transfer, for the first reader
     std::exception_ptr failure;
     Broadcast changed;
 
@@ -50,6 +51,9 @@ class BlobFills {
     [[nodiscard]] awaitable<bool> receive_once(std::shared_ptr<BlobFill> fill,
                                                std::shared_ptr<TempFile> file,
                                                std::shared_ptr<Room> room);
+    [[nodiscard]] awaitable<> keep_verified(std::shared_ptr<BlobFill> fill,
+                                            std::shared_ptr<TempFile> file,
+                                            std::shared_ptr<Room> room);
     [[nodiscard]] std::shared_ptr<TempFile> create_file(BlobFill& fill);
     [[nodiscard]] bool write(TempFile& file, std::uint64_t offset, std::string_view bytes);
 

@@ -1,5 +1,6 @@
 #include "registry-proxy/upstream/client.hpp"
 
+#include "core/base/backoff.hpp"
 #include "core/base/units.hpp"
 
 namespace methos::proxy {
@@ -13,6 +14,7 @@ constexpr auto token_limit = std::chrono::seconds(15);
 constexpr std::size_t token_answer_bytes_max = 1024 * 1024;
 constexpr std::size_t refusal_bytes_max = 64 * 1024;
 constexpr auto basic_lifetime = std::chrono::hours(24);
+constexpr int fetch_attempts_max = 3;
 
 std::string key_of(const Upstream& upstream, const std::string& repository) {
     return upstream.host + "\n" + repository;
@@ -40,6 +42,14 @@ const Challenge* find_scheme(const std::vector<Challenge>& challenges, std::stri
 std::string parameter(const Challenge& challenge, const char* name) {
     const auto found = challenge.parameters.find(name);
     return found == challenge.parameters.end() ? std::string() : found->second;
+}
+
+bool may_pass_soon(int status) {
+    return status == 502 || status == 503 || status == 504;
+}
+
+bool may_pass_soon(const Failure& failure) {
+    return failure.code() == Code::Unavailable || failure.code() == Code::Protocol;
 }
 
 } // namespace
@@ -201,6 +211,26 @@ UpstreamClient::read(std::shared_ptr<http::ClientStream> stream) {
 
 awaitable<UpstreamClient::Answer> UpstreamClient::fetch(UpstreamCall call,
                                                         std::size_t body_bytes_max) {
+    Backoff backoff(BackoffPolicy(), system_uniform());
+    for (int attempt = 1;; ++attempt) {
+        const bool last = call.method != "GET" || attempt == fetch_attempts_max;
+        try {
+            auto answer = co_await fetch_once(call, body_bytes_max);
+            if (last || !may_pass_soon(answer.status)) {
+                co_return answer;
+            }
+        } catch (const Failure& failure) {
+            if (last || !may_pass_soon(failure)) {
+                throw;
+            }
+        }
+        const auto pause = backoff.next();
+        co_await sleep_for(pause);
+    }
+}
+
+awaitable<UpstreamClient::Answer> UpstreamClient::fetch_once(UpstreamCall call,
+                                                             std::size_t body_bytes_max) {
     const auto host = call.upstream.host;
     const auto stream = co_await open(std::move(call));
     Answer answer;

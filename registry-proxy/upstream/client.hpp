@@ -36,7 +36,8 @@ class UpstreamClient {
         std::string body;
     };
 
-    /// The same with the body read, at most `body_bytes_max`.
+    /// The same with the body read, at most `body_bytes_max`. A GET is tried again when the
+    /// upstream stumbles (no connection, a cut body, 502, 503, 504).
     [[nodiscard]] awaitable<Answer> fetch(UpstreamCall call, std::size_t body_bytes_max);
 
     /// Reads one piece and counts it. For streams of open().
@@ -44,6 +45,7 @@ class UpstreamClient {
     read(std::shared_ptr<http::ClientStream> stream);
 
   private:
+    [[nodiscard]] awaitable<Answer> fetch_once(UpstreamCall call, std::size_t body_bytes_max);
     [[nodiscard]] awaitable<std::shared_ptr<http::ClientStream>>
     attempt(UpstreamCall call, std::optional<std::string> authorization);
     [[nodiscard]] awaitable<std::optional<std::string>>

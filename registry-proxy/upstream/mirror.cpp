@@ -2,6 +2,7 @@
 
 #include "core/base/units.hpp"
 #include "core/observe/log.hpp"
+#include "core/runtime/timeout.hpp"
 #include "registry-proxy/api/errors.hpp"
 
 #include <nlohmann/json.hpp>
@@ -12,7 +13,6 @@ namespace methos::proxy {
 
 namespace {
 
-constexpr auto manifest_limit = std::chrono::seconds(30);
 /// With an older copy at hand nobody waits long for an upstream that does not answer.
 constexpr auto revalidation_limit = std::chrono::seconds(2);
 /// After a failed question the stale copy is served for so long without asking again.
@@ -28,24 +28,6 @@ RepositoryName name_of(const Target& target) {
 std::string image_of(const Target& target, const std::string& reference) {
     const char* separator = reference.find(':') == std::string::npos ? ":" : "@";
     return target.host + "/" + target.name + separator + reference;
-}
-
-UpstreamCall make_call(const Target& target, std::string method, std::string path) {
-    UpstreamCall call;
-    call.upstream = *target.upstream;
-    call.repository = target.name;
-    call.method = std::move(method);
-    call.path = std::move(path);
-    call.total_limit = manifest_limit;
-    return call;
-}
-
-UpstreamCall
-make_manifest_call(const Target& target, std::string method, const std::string& reference) {
-    auto call = make_call(target, std::move(method), "/manifests/" + reference);
-    call.headers.set("Accept", accepted_manifest_types());
-    call.headers.set("Accept-Encoding", "identity");
-    return call;
 }
 
 /// The query of `Link: </v2/x/tags/list?n=1&last=a>; rel="next"`, whatever its host and path are.
@@ -69,10 +51,29 @@ Mirror::Mirror(std::shared_ptr<UpstreamClient> client,
                Repositories& repositories,
                TaskGroup& group,
                const Clock& clock,
-               Duration tag_ttl,
+               MirrorLimits limits,
                ProxyMetrics metrics)
     : client_(std::move(client)), store_(store), repositories_(repositories), clock_(clock),
-      tag_ttl_(tag_ttl), metrics_(metrics), flights_(group) {}
+      limits_(limits), metrics_(metrics), flights_(group) {}
+
+UpstreamCall Mirror::make_call(const Target& target, std::string method, std::string path) const {
+    UpstreamCall call;
+    call.upstream = *target.upstream;
+    call.repository = target.name;
+    call.method = std::move(method);
+    call.path = std::move(path);
+    call.total_limit = limits_.manifest_limit;
+    return call;
+}
+
+UpstreamCall Mirror::make_manifest_call(const Target& target,
+                                        std::string method,
+                                        const std::string& reference) const {
+    auto call = make_call(target, std::move(method), "/manifests/" + reference);
+    call.headers.set("Accept", accepted_manifest_types());
+    call.headers.set("Accept-Encoding", "identity");
+    return call;
+}
 
 awaitable<ManifestAnswer> Mirror::manifest(Target target, std::string reference) {
     if (const auto digest = Digest::parse(reference)) {
@@ -130,7 +131,12 @@ awaitable<ManifestAnswer> Mirror::manifest_by_tag(Target target, std::string tag
         SingleFlight<Digest>::Work work = [this, target, tag, is_known = known.has_value()] {
             return refresh_tag(target, tag, is_known);
         };
-        const auto digest = co_await flights_.run(image_of(target, tag), std::move(work));
+        auto asking = flights_.run(image_of(target, tag), std::move(work));
+        if (known) { // the question goes on without us, and its answer serves the next client
+            asking = with_timeout(
+                std::move(asking), revalidation_limit, "asking " + target.host + " for the tag");
+        }
+        const auto digest = co_await std::move(asking);
         co_return co_await manifest_by_digest(target, digest);
     } catch (const Failure& failure) {
         if (!known || !is_upstream_trouble(failure.error())) {
@@ -138,10 +144,10 @@ awaitable<ManifestAnswer> Mirror::manifest_by_tag(Target target, std::string tag
         }
         trouble = std::current_exception();
     }
-    auto stale = *known;
+    auto stale = repositories_.find_tag(name_of(target), tag).value_or(*known);
     stale.stale_reason = error_of(trouble).to_string();
     stale.fresh_until = clock_.now().mono + trouble_pause;
-    repositories_.put_tag(name_of(target), tag, stale, Durability::Cache);
+    repositories_.put_tag(name_of(target), tag, stale);
     log::limited("stale " + target.host,
                  "serving a tag from the cache: its upstream is in trouble",
                  {{"image", image_of(target, tag)}, {"why", stale.stale_reason}});
@@ -170,8 +176,8 @@ awaitable<Digest> Mirror::refresh_tag(Target target, std::string tag, bool known
     }
     Tag value;
     value.digest = *digest;
-    value.fresh_until = clock_.now().mono + tag_ttl_;
-    repositories_.put_tag(name_of(target), tag, value, Durability::Cache);
+    value.fresh_until = clock_.now().mono + limits_.tag_ttl;
+    repositories_.put_tag(name_of(target), tag, value);
     co_return *digest;
 }
 
@@ -226,7 +232,7 @@ Mirror::fetch_manifest(Target target, std::string reference, std::optional<Diges
     }
     remember_sizes(*facts);
     co_await keep(digest, answer.body);
-    repositories_.put_manifest(name_of(target), digest, media_type, Durability::Cache);
+    repositories_.put_manifest(name_of(target), digest, media_type);
     co_return digest;
 }
 
@@ -234,7 +240,9 @@ Mirror::fetch_manifest(Target target, std::string reference, std::optional<Diges
 awaitable<> Mirror::keep(Digest digest, std::string bytes) {
     try {
         co_await store_.put(bytes, digest);
-        co_return;
+        if (store_.find_size(digest)) {
+            co_return;
+        } // else it is larger than the whole cache
     } catch (const Failure& failure) {
         log::limited("manifests",
                      "cannot write a manifest to the cache",
@@ -271,7 +279,7 @@ awaitable<std::optional<std::uint64_t>> Mirror::ask_blob_size(BlobName blob) {
     call.repository = blob.repository;
     call.method = "HEAD";
     call.path = "/blobs/" + blob.digest.to_string();
-    call.total_limit = manifest_limit;
+    call.total_limit = limits_.manifest_limit;
     const auto answer = co_await client_->fetch(std::move(call), 0);
     if (answer.status == 404) {
         throw failure_of_upstream_status(

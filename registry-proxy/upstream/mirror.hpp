@@ -25,6 +25,11 @@ struct ListingAnswer {
     std::string warning;
 };
 
+struct MirrorLimits {
+    Duration tag_ttl;        ///< how long a tag is believed without asking
+    Duration manifest_limit; ///< longest wait for an upstream's document
+};
+
 class Mirror {
   public:
     Mirror(std::shared_ptr<UpstreamClient> client,
@@ -32,7 +37,7 @@ class Mirror {
            Repositories& repositories,
            TaskGroup& group,
            const Clock& clock,
-           Duration tag_ttl,
+           MirrorLimits limits,
            ProxyMetrics metrics);
 
     /// `reference` is a legal tag or a digest. Throws RegistryFailure (MANIFEST_UNKNOWN 404, or the
@@ -52,6 +57,11 @@ class Mirror {
     referrers(Target target, std::string digest, std::string query);
 
   private:
+    [[nodiscard]] UpstreamCall
+    make_call(const Target& target, std::string method, std::string path) const;
+    [[nodiscard]] UpstreamCall make_manifest_call(const Target& target,
+                                                  std::string method,
+                                                  const std::string& reference) const;
     [[nodiscard]] awaitable<ManifestAnswer> manifest_by_digest(Target target, Digest digest);
     [[nodiscard]] awaitable<ManifestAnswer> manifest_by_tag(Target target, std::string tag);
     [[nodiscard]] awaitable<Digest> refresh_tag(Target target, std::string tag, bool known);
@@ -67,7 +77,7 @@ class Mirror {
     ContentStore& store_;
     Repositories& repositories_;
     const Clock& clock_;
-    Duration tag_ttl_;
+    MirrorLimits limits_;
     ProxyMetrics metrics_;
     SingleFlight<Digest> flights_;
     std::unordered_map<Digest, std::uint64_t> promised_sizes_;

@@ -128,7 +128,14 @@ bool is_loopback_host(std::string_view host) {
     }
     boost::system::error_code error;
     const auto address = boost::asio::ip::make_address(std::string(host), error);
-    return !error && address.is_loopback();
+    if (error) {
+        return false;
+    }
+    if (address.is_v6() && address.to_v6().is_v4_mapped()) { // as a socket on [::] sees IPv4
+        return boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6())
+            .is_loopback();
+    }
+    return address.is_loopback();
 }
 
 bool is_private_host(std::string_view host) {

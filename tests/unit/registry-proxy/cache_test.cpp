@@ -5,12 +5,13 @@
 #include "registry-proxy/cache/manifest.hpp"
 #include "registry-proxy/cache/repositories.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/temporary_folder.hpp"
 
-#include <cstdlib>
 #include <fstream>
 
 using namespace methos;
 using namespace methos::proxy;
+using methos::test::TemporaryFolder;
 
 namespace {
 
@@ -19,24 +20,6 @@ namespace fs = std::filesystem;
 Digest digest_of(const std::string& text) {
     return Sha256::of(text);
 }
-
-class Folder {
-  public:
-    Folder() {
-        std::string name = (fs::temp_directory_path() / "methos-cache-XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) {
-            throw std::runtime_error("mkdtemp");
-        }
-        path = name;
-    }
-
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-
-    ~Folder() { fs::remove_all(path); }
-
-    fs::path path;
-};
 
 void place(const fs::path& folder, const Digest& digest, const std::string& bytes) {
     const auto file = folder / "blobs/sha256" / digest.hex().substr(0, 2) / digest.hex();
@@ -160,22 +143,22 @@ TEST_CASE("manifests tell what they refer to") {
 }
 
 SCENARIO("the store is rebuilt from its files") {
-    const Folder folder;
+    const TemporaryFolder folder;
     asio::thread_pool pool(1);
     const auto good = digest_of("good");
     const auto other = digest_of("other");
-    place(folder.path, good, "good");
-    place(folder.path, other, "other");
-    fs::create_directories(folder.path / "tmp");
-    std::ofstream(folder.path / "tmp/left-over") << "half";
-    ContentStore store(folder.path, 100, pool);
-    CHECK(fs::is_empty(folder.path / "tmp"));
+    place(folder.path(), good, "good");
+    place(folder.path(), other, "other");
+    fs::create_directories(folder.path() / "tmp");
+    std::ofstream(folder.path() / "tmp/left-over") << "half";
+    ContentStore store(folder.path(), 100, pool);
+    CHECK(fs::is_empty(folder.path() / "tmp"));
     CHECK(store.index().used_bytes() == 9);
     CHECK(store.read(good, 100) == "good");
 
     WHEN("a file is removed or cut behind its back") {
-        fs::remove(folder.path / "blobs/sha256" / good.hex().substr(0, 2) / good.hex());
-        place(folder.path, other, "oth");
+        fs::remove(folder.path() / "blobs/sha256" / good.hex().substr(0, 2) / good.hex());
+        place(folder.path(), other, "oth");
         THEN("it counts as missing") {
             CHECK_FALSE(store.open(good).has_value());
             CHECK_FALSE(store.open(other).has_value());
@@ -194,32 +177,32 @@ SCENARIO("the store is rebuilt from its files") {
 }
 
 SCENARIO("repositories are remembered across a restart") {
-    const Folder folder;
+    const TemporaryFolder folder;
     const RepositoryName name{"127.0.0.1:5000", "team/app"};
     const RepositoryName nested{"127.0.0.1:5000", "team/app/sub"};
     const auto one = digest_of("one");
     {
-        Repositories repositories(folder.path);
-        repositories.put_manifest(name, one, "type/x", Durability::Hosted);
-        repositories.put_manifest(nested, one, "type/y", Durability::Cache);
-        repositories.put_tag(name, "1", Tag{one, MonoTime::max(), {}}, Durability::Hosted);
-        repositories.put_tag(name, "2", Tag{one, MonoTime::max(), {}}, Durability::Cache);
+        Repositories repositories(folder.path());
+        repositories.put_manifest(name, one, "type/x");
+        repositories.put_manifest(nested, one, "type/y");
+        repositories.put_tag(name, "1", Tag{one, MonoTime::max(), {}});
+        repositories.put_tag(name, "2", Tag{one, MonoTime::max(), {}});
     }
-    std::ofstream(folder.path / "127.0.0.1_5000/team/app/_tags/broken") << "nonsense";
-    std::ofstream(folder.path / "127.0.0.1_5000/team/app/_tags/.ab.tmp") << "half";
-    Repositories repositories(folder.path);
+    std::ofstream(folder.path() / "127.0.0.1_5000/team/app/_tags/broken") << "nonsense";
+    std::ofstream(folder.path() / "127.0.0.1_5000/team/app/_tags/.ab.tmp") << "half";
+    Repositories repositories(folder.path());
     CHECK(repositories.find_media_type(name, one) == "type/x");
     CHECK(repositories.list_names("127.0.0.1:5000") ==
           std::vector<std::string>{"team/app", "team/app/sub"});
     CHECK(repositories.list_tags(name) == std::vector<std::string>{"1", "2"});
     CHECK(repositories.find_tag(name, "1")->fresh_until == MonoTime::min());
-    CHECK_FALSE(fs::exists(folder.path / "127.0.0.1_5000/team/app/_tags/.ab.tmp"));
+    CHECK_FALSE(fs::exists(folder.path() / "127.0.0.1_5000/team/app/_tags/.ab.tmp"));
     WHEN("the manifest is removed") {
         CHECK(repositories.remove_manifest(name, one));
         THEN("so are its tags, here and on disk") {
             CHECK(repositories.list_tags(name).empty());
             CHECK_FALSE(repositories.contains(name));
-            const Repositories again(folder.path);
+            const Repositories again(folder.path());
             CHECK_FALSE(again.find_tag(name, "1").has_value());
             CHECK(again.contains(nested));
         }
