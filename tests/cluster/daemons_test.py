@@ -26,10 +26,12 @@ class DaemonsTest(unittest.TestCase):
         self.lab = Lab()
         self.addCleanup(self.lab.close)
 
+    def run(self, result=None):
+        self.result = result
+        return super().run(result)
+
     def tearDown(self):
-        outcome = getattr(self, "_outcome", None)
-        if outcome is not None and not outcome.success:
-            print(f"==== the logs at the end of {self.id()}\n{self.lab.tails()}", file=sys.stderr, flush=True)
+        cluster_case.print_logs_of_failure(self, self.result, self.lab)
 
     def assert_refuses(self, code, says, *words, environment=None):
         """The program ends with this code, and each of these words is in what it says, in at most a few lines."""
@@ -48,9 +50,9 @@ class DaemonsTest(unittest.TestCase):
     # Flags and files
 
     def test_wrong_flags_are_refused_with_code_2_and_the_flag_named(self):
-        for program in (MASTER, EXECUTOR, PROXY, CLI):
-            with self.subTest(program=program.name):
-                self.assert_refuses(USAGE, ["--no-such-flag"], program, "--no-such-flag")
+        for program in ((MASTER,), (EXECUTOR,), (PROXY,), (CLI, "ls")):
+            with self.subTest(program=program):
+                self.assert_refuses(USAGE, ["--no-such-flag"], *program, "--no-such-flag")
         data = self.folder("flags")
         for words, says in (
                 ((MASTER, "--data-dir", data, "--http", "nonsense"), ["nonsense"]),
@@ -69,21 +71,22 @@ class DaemonsTest(unittest.TestCase):
     def test_wrong_resources_are_refused_with_the_place_named(self):
         self.lab.start_master()
         join = f"@{self.lab.master_folder}/join.token"
-        for resources, says in (("cpus:many", "cpus"), ("mem:-1", "mem"), ("ports:[9-1]", "ports"), ("wheels:4", "wheels")):
+        for resources, says in (("cpus:many", "cpus"), ("mem:-1", "MB"), ("ports:[9-1]", "ports"), ("wheels:4", "wheels")):
             with self.subTest(resources=resources):
                 self.assert_refuses(USAGE, [says], EXECUTOR, "--join", join, "--data-dir", self.folder("resources"),
                                     "--resources", resources)
 
     def test_a_broken_configuration_file_is_refused_and_named(self):
         broken = self.lab.folder / "broken.toml"
-        broken.write_text('http = "127.0.0.1:8080"\n[unclosed\n', encoding="utf-8")
+        broken.write_text("log-level info, please\n", encoding="utf-8")
         unknown = self.lab.folder / "unknown.toml"
         unknown.write_text("no-such-setting = 1\n", encoding="utf-8")
-        for program in (MASTER, EXECUTOR, PROXY):
+        for program, folder in ((MASTER, "--data-dir"), (EXECUTOR, "--data-dir"), (PROXY, "--cache-dir")):
             with self.subTest(program=program.name):
-                self.assert_refuses(USAGE, [], program, "--config", broken)
-                self.assert_refuses(USAGE, ["no-such-setting"], program, "--config", unknown)
-                self.assert_refuses(USAGE, ["absent.toml"], program, "--config", self.lab.folder / "absent.toml")
+                words = (program, folder, self.folder("config"), "--config")
+                self.assert_refuses(USAGE, ["log-level info"], *words, broken)
+                self.assert_refuses(USAGE, ["no-such-setting"], *words, unknown)
+                self.assert_refuses(USAGE, ["absent.toml"], *words, self.lab.folder / "absent.toml")
 
     def test_a_data_folder_that_is_a_file_is_named(self):
         path = self.lab.folder / "a-file"
@@ -122,7 +125,8 @@ class DaemonsTest(unittest.TestCase):
         host.start_executor()
         self.wait_host_up()
         self.fill(folder / "filler")
-        app = {"id": "/wanted", "cmd": "sleep 1000", "instances": 0, "cpus": 0.1, "mem": 32}
+        app = {"id": "/wanted", "cmd": "sleep 1000", "instances": 0, "cpus": 0.1, "mem": 32,
+               "container": {"type": "DOCKER", "docker": {"image": "lab.example/lib/demo:1"}}}
         refusal = wait_until("a change is refused", lambda: self.try_to_create(app), SETTLE_SECONDS)
         self.assertGreaterEqual(refusal.status, 500)
         self.assertRegex(refusal.body.lower(), "disk|space|full")

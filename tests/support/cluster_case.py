@@ -26,6 +26,12 @@ def main():
     unittest.main(module="__main__", verbosity=2)
 
 
+def print_logs_of_failure(test, result, lab):
+    """For tearDown: by then unittest has already noted whether this test failed."""
+    if result is not None and any(failed is test for failed, _ in [*result.failures, *result.errors]):
+        print(f"==== the logs at the end of {test.id()}\n{lab.tails()}", file=sys.stderr, flush=True)
+
+
 def app_path(app):
     return "/v2/apps/" + urllib.parse.quote(app.lstrip("/"))
 
@@ -63,10 +69,12 @@ class ClusterCase(unittest.TestCase):
     def setUp(self):
         self.apps = []
 
+    def run(self, result=None):
+        self.result = result
+        return super().run(result)
+
     def tearDown(self):
-        outcome = getattr(self, "_outcome", None)
-        if outcome is not None and not outcome.success:
-            print(f"==== the logs at the end of {self.id()}\n{self.lab.tails()}", file=sys.stderr, flush=True)
+        print_logs_of_failure(self, self.result, self.lab)
         # The next test finds an empty cluster, whatever this one left.
         for app in self.apps:
             try:

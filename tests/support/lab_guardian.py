@@ -146,11 +146,12 @@ def clean_up(folder, spared=frozenset()):
 
 def lock(folder):
     """The lock that says "this lab has a guardian"; None when another process holds it."""
+    file = open(pathlib.Path(folder) / "lock", "w", encoding="ascii")
     try:
-        file = open(pathlib.Path(folder) / "lock", "w", encoding="ascii")
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return file
     except OSError:
+        file.close()
         return None
 
 
