@@ -28,42 +28,20 @@ struct Texts {
     std::string attributes;
 };
 
-void add_flags(CLI::App& app, ExecutorOptions& options, Texts& texts) {
-    app.set_config("--config", "", "TOML file with any of these flags");
-    const auto flag =
-        [&app](const char* name, std::string& into, const char* environment, const char* help) {
-            app.add_option(name, into, help)
-                ->envname(std::string("METHOS_EXECUTOR_") + environment)
-                ->capture_default_str();
-        };
-    flag("--join", texts.join, "JOIN", "join token, or @FILE that holds it");
-    flag("--docker", texts.docker, "DOCKER", "the Docker Engine's socket");
-    flag("--registry-proxy",
-         texts.registry_proxy,
-         "REGISTRY_PROXY",
-         "http://HOST:PORT of methos-registry-proxy");
-    flag("--pull-fallback",
-         texts.pull_fallback,
-         "PULL_FALLBACK",
-         "on or off: straight to the upstream when the proxy cannot");
-    flag("--policy", texts.policy, "POLICY", "TOML file (not implemented yet)");
-    flag("--resources",
-         options.resources,
-         "RESOURCES",
-         "\"cpus:4;mem:8192;disk:10000;gpus:0;ports:[31000-32000]\"; what is left out is detected");
-    flag("--attributes", texts.attributes, "ATTRIBUTES", "\"rack:a;zone:b\"");
-    flag("--role", options.role, "ROLE", "role this host is reserved for");
-    flag("--hostname", options.hostname, "HOSTNAME", "name shown to people");
-    flag("--advertise-ip",
-         options.advertise_ip,
-         "ADVERTISE_IP",
-         "address at which instances are reached (the local one of the bus connection)");
-    flag("--publish-ip",
-         options.publish_ip,
-         "PUBLISH_IP",
-         "address that published ports listen on (all)");
-    flag("--data-dir", options.data_dir, "DATA_DIR", "where this host's identity is kept");
-    flag("--log-level", options.log_level, "LOG_LEVEL", "debug, info, warning, error");
+void add_flags(DaemonFlags& daemon, ExecutorOptions& options, Texts& texts) {
+    daemon.add("--join", texts.join, "join token, or @FILE that holds it");
+    daemon.add("--docker", texts.docker, "the Docker Engine's socket");
+    daemon.add("--registry-proxy", texts.registry_proxy, "http://HOST:PORT of methos-registry-proxy");
+    daemon.add("--pull-fallback", texts.pull_fallback, "on or off: straight to the upstream when the proxy cannot");
+    daemon.add("--policy", texts.policy, "TOML file (not implemented yet)");
+    daemon.add("--resources", options.resources, "\"cpus:4;mem:8192;disk:10000;gpus:0;ports:[31000-32000]\"; what is left out is detected");
+    daemon.add("--attributes", texts.attributes, "\"rack:a;zone:b\"");
+    daemon.add("--role", options.role, "role this host is reserved for");
+    daemon.add("--hostname", options.hostname, "name shown to people");
+    daemon.add("--advertise-ip", options.advertise_ip, "address at which instances are reached (the local one of the bus connection)");
+    daemon.add("--publish-ip", options.publish_ip, "address that published ports listen on (all)");
+    daemon.add("--data-dir", options.data_dir, "where this host's identity is kept");
+    daemon.add("--log-level", options.log_level, "debug, info, warning, error");
 }
 
 Result<std::string> read_token(const std::string& join) {

@@ -1,6 +1,7 @@
 // methos-master: reads its flags, makes its secrets, and wires store, shell, bus and HTTP together.
 #include "core/base/units.hpp"
 #include "core/bus/bus.hpp"
+#include "core/flags/daemon_flags.hpp"
 #include "core/http/server.hpp"
 #include "core/observe/log.hpp"
 #include "core/observe/metrics.hpp"
@@ -11,11 +12,8 @@
 #include "master/shell/secrets.hpp"
 #include "master/shell/shell.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <malloc.h>
 
-#include <algorithm>
 #include <iostream>
 
 #ifndef METHOS_BUILD
@@ -44,43 +42,32 @@ struct Flags {
     std::string log_level = "info";
 };
 
-void declare(CLI::App& app, Flags& flags) {
-    app.description("methos-master: keeps services running on a fleet of Docker hosts");
-    app.set_version_flag("--version", METHOS_BUILD);
-    app.set_config("--config", "", "TOML file with any of these flags")
-        ->envname("METHOS_MASTER_CONFIG");
-    const auto option = [&app](const char* name, auto& value, const char* help) {
-        std::string env = std::string("METHOS_MASTER_") + (name + 2);
-        std::transform(env.begin(), env.end(), env.begin(), [](unsigned char c) {
-            return c == '-' ? '_' : static_cast<char>(std::toupper(c));
-        });
-        app.add_option(name, value, help)->envname(env)->capture_default_str();
-    };
-    option("--http", flags.http, "HOST:PORT of the HTTP API; repeatable");
-    option("--bus", flags.bus, "tcp://HOST:PORT where executors connect");
-    option("--advertise-bus",
+void declare(DaemonFlags& daemon, Flags& flags) {
+    daemon.add("--http", flags.http, "HOST:PORT of the HTTP API; repeatable");
+    daemon.add("--bus", flags.bus, "tcp://HOST:PORT where executors connect");
+    daemon.add("--advertise-bus",
            flags.advertise_bus,
            "tcp://HOST:PORT that the join token says; default: --bus");
-    option("--advertise-http", flags.advertise_http, "URL at which clients reach this master");
-    option("--data-dir", flags.data_dir, "where state, keys and tokens live");
-    option("--store", flags.store, "sqlite");
-    option("--auth", flags.auth, "token, or none (HTTP only; the bus stays encrypted)");
-    option("--tls-cert", flags.tls_cert, "PEM file; with --tls-key the API speaks HTTPS");
-    option("--tls-key", flags.tls_key, "PEM file");
-    option("--default-image",
+    daemon.add("--advertise-http", flags.advertise_http, "URL at which clients reach this master");
+    daemon.add("--data-dir", flags.data_dir, "where state, keys and tokens live");
+    daemon.add("--store", flags.store, "sqlite");
+    daemon.add("--auth", flags.auth, "token, or none (HTTP only; the bus stays encrypted)");
+    daemon.add("--tls-cert", flags.tls_cert, "PEM file; with --tls-key the API speaks HTTPS");
+    daemon.add("--tls-key", flags.tls_key, "PEM file");
+    daemon.add("--default-image",
            flags.default_image,
            "image of definitions that have a cmd and no image");
-    option("--executor-grace",
+    daemon.add("--executor-grace",
            flags.executor_grace,
            "how long a host's instances are kept without its executor");
-    option("--docker-grace",
+    daemon.add("--docker-grace",
            flags.docker_grace,
            "how long a host's instances are kept without its Docker");
-    option("--mass-loss-hold",
+    daemon.add("--mass-loss-hold",
            flags.mass_loss_hold,
            "how long replacements wait when most hosts vanish; 0: not");
-    option("--policy", flags.policy, "operator's policy (TOML)");
-    option("--log-level", flags.log_level, "debug, info, warning, error");
+    daemon.add("--policy", flags.policy, "operator's policy (TOML)");
+    daemon.add("--log-level", flags.log_level, "debug, info, warning, error");
 }
 
 template <class T>
@@ -243,13 +230,10 @@ awaitable<> serve(Program& program, Flags flags) {
 int main(int argc, char** argv) {
     ::mallopt(M_ARENA_MAX, 2); // one loop thread, few others: more arenas only cost memory
     Flags flags;
-    CLI::App app;
-    declare(app, flags);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        const int code = app.exit(error);
-        return code == 0 ? 0 : 2;
+    DaemonFlags daemon("methos-master", "METHOS_MASTER_", "Keeps services running on a fleet of Docker hosts.");
+    declare(daemon, flags);
+    if (const auto code = daemon.parse(argc, argv)) {
+        return *code;
     }
     try {
         const auto level = log::set_level(flags.log_level);

@@ -55,7 +55,7 @@ std::string phrase(Unfit reason, std::size_t hosts, const Resources& need, const
         return counted(hosts, "host") + (hosts == 1 ? " does" : " do") +
                " not meet the constraints";
     case Unfit::Cpus:
-        return these + " too little CPU free (" + number_text(cpus_of(need.milli_cpus)) +
+        return these + " too few cpus free (" + number_text(cpus_of(need.milli_cpus)) +
                " needed, " + number_text(cpus_of(most.milli_cpus)) + " at most)";
     case Unfit::Mem:
         return these + " too little memory free (" + number_text(mb_of(need.mem_bytes)) +
