@@ -189,7 +189,6 @@ void add_dev(CLI::App& program, Flags& flags) {
 }
 
 void describe(CLI::App& program, Flags& flags, std::istream& in) {
-    program.require_subcommand(1);
     program.fallthrough(); // -o and --context are legal after the verb, too
     program.set_version_flag("--version", "methos " + client_version());
     program.add_option("-o,--output", flags.form, "What to print")
@@ -239,6 +238,10 @@ bool parse(std::vector<std::string> arguments, Flags& flags, Surroundings& aroun
         around.terminal.out << out.str();
         around.terminal.err << err.str();
         return false;
+    }
+    if (program.get_subcommands().empty()) {
+        // Not CLI11's own requirement: that would hide a misspelt flag behind it.
+        throw Failure(Code::InvalidInput, "A subcommand is required; `methos --help` lists them");
     }
     if (had_tail && !program.got_subcommand("run")) {
         throw Failure(Code::InvalidInput,

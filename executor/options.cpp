@@ -1,8 +1,7 @@
 #include "executor/options.hpp"
 
+#include "core/flags/daemon_flags.hpp"
 #include "executor/docker/engine.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <arpa/inet.h>
 #include <unistd.h>
@@ -31,14 +30,22 @@ struct Texts {
 void add_flags(DaemonFlags& daemon, ExecutorOptions& options, Texts& texts) {
     daemon.add("--join", texts.join, "join token, or @FILE that holds it");
     daemon.add("--docker", texts.docker, "the Docker Engine's socket");
-    daemon.add("--registry-proxy", texts.registry_proxy, "http://HOST:PORT of methos-registry-proxy");
-    daemon.add("--pull-fallback", texts.pull_fallback, "on or off: straight to the upstream when the proxy cannot");
+    daemon.add(
+        "--registry-proxy", texts.registry_proxy, "http://HOST:PORT of methos-registry-proxy");
+    daemon.add("--pull-fallback",
+               texts.pull_fallback,
+               "on or off: straight to the upstream when the proxy cannot");
     daemon.add("--policy", texts.policy, "TOML file (not implemented yet)");
-    daemon.add("--resources", options.resources, "\"cpus:4;mem:8192;disk:10000;gpus:0;ports:[31000-32000]\"; what is left out is detected");
+    daemon.add(
+        "--resources",
+        options.resources,
+        "\"cpus:4;mem:8192;disk:10000;gpus:0;ports:[31000-32000]\"; what is left out is detected");
     daemon.add("--attributes", texts.attributes, "\"rack:a;zone:b\"");
     daemon.add("--role", options.role, "role this host is reserved for");
     daemon.add("--hostname", options.hostname, "name shown to people");
-    daemon.add("--advertise-ip", options.advertise_ip, "address at which instances are reached (the local one of the bus connection)");
+    daemon.add("--advertise-ip",
+               options.advertise_ip,
+               "address at which instances are reached (the local one of the bus connection)");
     daemon.add("--publish-ip", options.publish_ip, "address that published ports listen on (all)");
     daemon.add("--data-dir", options.data_dir, "where this host's identity is kept");
     daemon.add("--log-level", options.log_level, "debug, info, warning, error");
@@ -182,15 +189,13 @@ Result<std::map<std::string, std::string>> parse_attributes(const std::string& t
 
 std::optional<ExecutorOptions>
 read_executor_options(int argc, const char* const* argv, int& exit_code) {
-    CLI::App app("Runs this host's tasks as Docker containers.", "methos-executor");
-    app.set_version_flag("--version", METHOS_VERSION);
     ExecutorOptions options;
     Texts texts;
-    add_flags(app, options, texts);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        exit_code = app.exit(error) == 0 ? 0 : bad_usage;
+    DaemonFlags daemon(
+        "methos-executor", "METHOS_EXECUTOR_", "Runs this host's tasks as Docker containers.");
+    add_flags(daemon, options, texts);
+    if (const auto code = daemon.parse(argc, argv)) {
+        exit_code = *code;
         return std::nullopt;
     }
     const auto wrong = check(texts, options);

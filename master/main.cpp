@@ -46,8 +46,8 @@ void declare(DaemonFlags& daemon, Flags& flags) {
     daemon.add("--http", flags.http, "HOST:PORT of the HTTP API; repeatable");
     daemon.add("--bus", flags.bus, "tcp://HOST:PORT where executors connect");
     daemon.add("--advertise-bus",
-           flags.advertise_bus,
-           "tcp://HOST:PORT that the join token says; default: --bus");
+               flags.advertise_bus,
+               "tcp://HOST:PORT that the join token says; default: --bus");
     daemon.add("--advertise-http", flags.advertise_http, "URL at which clients reach this master");
     daemon.add("--data-dir", flags.data_dir, "where state, keys and tokens live");
     daemon.add("--store", flags.store, "sqlite");
@@ -55,17 +55,17 @@ void declare(DaemonFlags& daemon, Flags& flags) {
     daemon.add("--tls-cert", flags.tls_cert, "PEM file; with --tls-key the API speaks HTTPS");
     daemon.add("--tls-key", flags.tls_key, "PEM file");
     daemon.add("--default-image",
-           flags.default_image,
-           "image of definitions that have a cmd and no image");
+               flags.default_image,
+               "image of definitions that have a cmd and no image");
     daemon.add("--executor-grace",
-           flags.executor_grace,
-           "how long a host's instances are kept without its executor");
+               flags.executor_grace,
+               "how long a host's instances are kept without its executor");
     daemon.add("--docker-grace",
-           flags.docker_grace,
-           "how long a host's instances are kept without its Docker");
+               flags.docker_grace,
+               "how long a host's instances are kept without its Docker");
     daemon.add("--mass-loss-hold",
-           flags.mass_loss_hold,
-           "how long replacements wait when most hosts vanish; 0: not");
+               flags.mass_loss_hold,
+               "how long replacements wait when most hosts vanish; 0: not");
     daemon.add("--policy", flags.policy, "operator's policy (TOML)");
     daemon.add("--log-level", flags.log_level, "debug, info, warning, error");
 }
@@ -230,7 +230,8 @@ awaitable<> serve(Program& program, Flags flags) {
 int main(int argc, char** argv) {
     ::mallopt(M_ARENA_MAX, 2); // one loop thread, few others: more arenas only cost memory
     Flags flags;
-    DaemonFlags daemon("methos-master", "METHOS_MASTER_", "Keeps services running on a fleet of Docker hosts.");
+    DaemonFlags daemon(
+        "methos-master", "METHOS_MASTER_", "Keeps services running on a fleet of Docker hosts.");
     declare(daemon, flags);
     if (const auto code = daemon.parse(argc, argv)) {
         return *code;

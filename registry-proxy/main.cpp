@@ -2,11 +2,10 @@
 // environment, and wraps the process around Proxy (proxy.hpp). Exit codes: 0 ended in order, 1
 // could not start, 2 wrong flags or configuration.
 #include "core/base/units.hpp"
+#include "core/flags/daemon_flags.hpp"
 #include "core/observe/log.hpp"
 #include "core/runtime/program.hpp"
 #include "registry-proxy/proxy.hpp"
-
-#include <CLI/CLI.hpp>
 
 #include <cstdio>
 
@@ -26,43 +25,24 @@ struct Flags {
     std::string log_level = "info";
 };
 
-void declare_flags(CLI::App& app, Flags& flags) {
+void declare_flags(DaemonFlags& daemon, Flags& flags) {
     auto& options = flags.options;
-    app.allow_config_extras(CLI::config_extras_mode::error); // a misspelt key is said, not ignored
-    app.set_config("--config", "", "TOML file with any of these flags")
-        ->envname("METHOS_PROXY_CONFIG");
-    app.add_option("--http", options.http, "HOST:PORT to serve on")
-        ->envname("METHOS_PROXY_HTTP")
-        ->capture_default_str();
-    app.add_option(
-           "--cache-dir,--data-dir", options.cache_folder, "Folder of cached and hosted images")
-        ->envname("METHOS_PROXY_CACHE_DIR")
-        ->capture_default_str();
-    app.add_option("--cache-size", flags.cache_size, "Largest size of the cache, as 20GiB")
-        ->envname("METHOS_PROXY_CACHE_SIZE")
-        ->capture_default_str();
-    app.add_option("--upstream", options.upstreams, "NAME=URL of a registry; repeatable")
-        ->envname("METHOS_PROXY_UPSTREAM");
-    app.add_option("--allow-upstream",
-                   options.allow_upstreams,
-                   "Host pattern of registries that may be asked without being named; repeatable")
-        ->envname("METHOS_PROXY_ALLOW_UPSTREAM");
-    app.add_option("--credentials", options.credentials_file, "Docker config.json with `auths`")
-        ->envname("METHOS_PROXY_CREDENTIALS");
-    app.add_option("--tag-ttl", flags.tag_ttl, "How long a tag is believed without asking, as 60s")
-        ->envname("METHOS_PROXY_TAG_TTL")
-        ->capture_default_str();
-    app.add_option("--push-auth",
-                   options.push_auth_file,
-                   "File of user:password lines; without it only this machine may push")
-        ->envname("METHOS_PROXY_PUSH_AUTH");
-    app.add_option("--tls-cert", options.tls_certificate_file, "PEM certificate chain")
-        ->envname("METHOS_PROXY_TLS_CERT");
-    app.add_option("--tls-key", options.tls_key_file, "PEM private key")
-        ->envname("METHOS_PROXY_TLS_KEY");
-    app.add_option("--log-level", flags.log_level, "trace, debug, info, warning or error")
-        ->envname("METHOS_PROXY_LOG_LEVEL")
-        ->capture_default_str();
+    daemon.add("--http", options.http, "HOST:PORT to serve on");
+    daemon.add(
+        "--cache-dir,--data-dir", options.cache_folder, "folder of cached and hosted images");
+    daemon.add("--cache-size", flags.cache_size, "largest size of the cache, as 20GiB");
+    daemon.add("--upstream", options.upstreams, "NAME=URL of a registry; repeatable");
+    daemon.add("--allow-upstream",
+               options.allow_upstreams,
+               "host pattern of registries that may be asked without being named; repeatable");
+    daemon.add("--credentials", options.credentials_file, "Docker config.json with `auths`");
+    daemon.add("--tag-ttl", flags.tag_ttl, "how long a tag is believed without asking, as 60s");
+    daemon.add("--push-auth",
+               options.push_auth_file,
+               "file of user:password lines; without it only this machine may push");
+    daemon.add("--tls-cert", options.tls_certificate_file, "PEM certificate chain");
+    daemon.add("--tls-key", options.tls_key_file, "PEM private key");
+    daemon.add("--log-level", flags.log_level, "trace, debug, info, warning or error");
 }
 
 /// Turns texts into values. Throws Failure(InvalidInput).
@@ -112,14 +92,13 @@ int run(Flags& flags) {
 } // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("Caches images of other registries and hosts images of your own.",
-                 "methos-registry-proxy");
+    DaemonFlags daemon("methos-registry-proxy",
+                       "METHOS_PROXY_",
+                       "Caches images of other registries and hosts images of your own.");
     Flags flags;
-    declare_flags(app, flags);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : exit_usage;
+    declare_flags(daemon, flags);
+    if (const auto code = daemon.parse(argc, argv)) {
+        return *code;
     }
     try {
         return run(flags);

@@ -24,7 +24,7 @@ std::string environment_name(const std::string& prefix, const std::string& names
     return name;
 }
 
-}  // namespace
+} // namespace
 
 struct DaemonFlags::Parts {
     Parts(std::string program, std::string prefix_, std::string description)
@@ -34,25 +34,35 @@ struct DaemonFlags::Parts {
     std::string prefix;
 };
 
-DaemonFlags::DaemonFlags(std::string program, std::string environment_prefix, std::string description)
-    : parts_(std::make_unique<Parts>(std::move(program), std::move(environment_prefix), std::move(description))) {
+DaemonFlags::DaemonFlags(std::string program,
+                         std::string environment_prefix,
+                         std::string description)
+    : parts_(std::make_unique<Parts>(
+          std::move(program), std::move(environment_prefix), std::move(description))) {
     auto& app = parts_->app;
     app.set_version_flag("--version", METHOS_VERSION);
-    app.allow_config_extras(CLI::config_extras_mode::error);  // a misspelt key is said, not ignored
-    app.set_config("--config", "", "TOML file with any of these flags")->envname(parts_->prefix + "CONFIG");
+    app.allow_config_extras(CLI::config_extras_mode::error); // a misspelt key is said, not ignored
+    app.set_config("--config", "", "TOML file with any of these flags")
+        ->envname(parts_->prefix + "CONFIG");
 }
 
 DaemonFlags::~DaemonFlags() = default;
 
 void DaemonFlags::add(const std::string& names, std::string& into, const std::string& help) {
-    parts_->app.add_option(names, into, help)->envname(environment_name(parts_->prefix, names))->capture_default_str();
+    parts_->app.add_option(names, into, help)
+        ->envname(environment_name(parts_->prefix, names))
+        ->capture_default_str();
 }
 
-void DaemonFlags::add(const std::string& names, std::vector<std::string>& into, const std::string& help) {
-    parts_->app.add_option(names, into, help)->envname(environment_name(parts_->prefix, names))->capture_default_str();
+void DaemonFlags::add(const std::string& names,
+                      std::vector<std::string>& into,
+                      const std::string& help) {
+    parts_->app.add_option(names, into, help)
+        ->envname(environment_name(parts_->prefix, names))
+        ->capture_default_str();
 }
 
-std::optional<int> DaemonFlags::parse(int argc, char** argv) {
+std::optional<int> DaemonFlags::parse(int argc, const char* const* argv) {
     try {
         parts_->app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -61,4 +71,4 @@ std::optional<int> DaemonFlags::parse(int argc, char** argv) {
     return std::nullopt;
 }
 
-}  // namespace methos
+} // namespace methos

@@ -65,7 +65,7 @@ Result<void> set_scalar(Resources& scalars, std::string_view key, std::string_vi
                         : key == "gpus" ? scaled(*value, 1.0, 1e4, "gpus")
                                         : bytes_of_mb(*value);
     if (!amount) {
-        return amount.error();
+        return Error(Code::InvalidInput, std::string(key) + ": " + amount.error().message);
     }
     (key == "cpus"   ? scalars.milli_cpus
      : key == "mem"  ? scalars.mem_bytes
