@@ -33,14 +33,14 @@ ONLY_IN = (
     (re.compile(r"boost/beast"), re.compile(r"core/http/[^/]*\.cpp$|tests/.*\.cpp$")),
     (re.compile(r"curl/"), re.compile(r"core/http/|tests/")),
     (re.compile(r"nlohmann/json\.hpp"), re.compile(r"\.cpp$|tests/")),
-    (re.compile(r"core/runtime/timeout\.hpp|core/runtime/async_inline\.hpp"), re.compile(r"\.cpp$|core/runtime/")),
+    (re.compile(r"core/runtime/timeout\.hpp|boost/asio/experimental/awaitable_operators\.hpp|core/runtime/async_inline\.hpp"), re.compile(r"\.cpp$|core/runtime/")),
 )
 # The heart decides and does nothing else: no sockets, clocks, threads or files.
 PURE = ("master/cluster/",)
 IMPURE = re.compile(r"boost/asio|core/(?:http|bus|store|observe|runtime)/|<(?:thread|mutex|fstream|filesystem|random)>|spdlog")
 
 WORDS = (
-    (re.compile(r"\bdetached\b"), "every child belongs to a TaskGroup"),
+    (re.compile(r"\basio::detached\b|[,(]\s*detached\s*\)"), "every child belongs to a TaskGroup"),
     (re.compile(r"\b(?:co_spawn|spawn)\s*\([^;{]*\[[&=]\s*[\],]"), "a spawned coroutine takes its state as parameters"),
     (re.compile(r"this_thread::sleep_|\b(?:usleep|nanosleep)\s*\(|(?<![\w.>])sleep\s*\("), "wait for an event or a timer"),
     (re.compile(r"\busing\s+namespace\s+std\s*;"), "name what is used"),

@@ -114,10 +114,13 @@ class Build:
                                 capture_output=True, text=True).stdout
         found = []
         for test in json.loads(listed):
-            suite = test["suite"][0].split(":")[-1]
-            if wanted(suite, self.relative(test["cmd"][0])):
+            if wanted(self.suite_of(test), self.relative(test["cmd"][0])):
                 found.append(test)
         return found
+
+    @staticmethod
+    def suite_of(test):
+        return test["suite"][0].split(":")[-1]
 
     def relative(self, path):
         try:
@@ -153,7 +156,9 @@ class Build:
         log.unlink(missing_ok=True)
         run(["meson", "test", "-C", str(self.folder), "--no-rebuild", "--print-errorlogs", "--logbase", base,
              "--num-processes", str(processes), "--timeout-multiplier", str(multiplier),
-             *[test["name"] for test in tests]], env=self.environment)
+             # Suites share names (the unit and the component tests of http), so both words select.
+             *[word for suite in sorted({self.suite_of(test) for test in tests}) for word in ("--suite", suite)],
+             *sorted({test["name"] for test in tests})], env=self.environment)
         self.total.stage(label, started)
         self.count(label, log, tests)
 
@@ -163,11 +168,11 @@ class Build:
             with open(log, encoding="utf-8") as lines:
                 for line in lines:
                     entry = json.loads(line)
-                    seen[entry["name"].split(" / ")[-1]] = entry
+                    seen[entry["name"].split(":", 1)[-1]] = entry  # project:suite / name
         for test in tests:
-            suite = test["suite"][0].split(":")[-1]
+            suite = self.suite_of(test)
             name = f"{suite}:{test['name']}" + ("" if self.name == "test" else f" ({self.name})")
-            entry = seen.get(test["name"])
+            entry = seen.get(f"{suite} / {test['name']}")
             if entry is None:
                 self.total.result(f"{name} (did not run in {label})", False)
             elif entry["result"] == "SKIP":
@@ -191,11 +196,11 @@ def gcc_and_all_suites(total):
     suites = build.tests(lambda suite, path: True)
     known = set(PARALLEL_SUITES + SERIAL_SUITES)
     for test in suites:
-        if test["suite"][0].split(":")[-1] not in known:
+        if build.suite_of(test) not in known:
             total.result(f"{test['name']}: its suite {test['suite']} is none that scripts/test runs", False)
-    build.run_tests("suites in parallel", [t for t in suites if t["suite"][0].split(":")[-1] in PARALLEL_SUITES],
+    build.run_tests("suites in parallel", [t for t in suites if build.suite_of(t) in PARALLEL_SUITES],
                     len(os.sched_getaffinity(0)))
-    build.run_tests("suites one by one", [t for t in suites if t["suite"][0].split(":")[-1] in SERIAL_SUITES], 1)
+    build.run_tests("suites one by one", [t for t in suites if build.suite_of(t) in SERIAL_SUITES], 1)
 
 
 def sanitizers(total):
