@@ -1,0 +1,280 @@
+// A whole executor against a fake Docker and a scripted master, over real sockets: launches, kills,
+// restarts of everybody, lost ACKs, cut calls, pulls and logs.
+#include "tests/component/executor/cluster_of_one.hpp"
+#include "tests/support/catch.hpp"
+
+#include <sys/stat.h>
+
+namespace methos::executor::test {
+
+namespace {
+
+using methos::test::FakeFault;
+using methos::test::FakeProgram;
+using methos::test::FakePull;
+
+/// Started, joined, and the first inventory has arrived.
+struct Joined : ClusterOfOne {
+    Joined() {
+        start();
+        run_until([this] { return master.inventories > 0; });
+    }
+
+    void launch_and_wait(const std::string& name) {
+        master.launch(name, "demo:1");
+        run_until([&] { return master.has(name, TaskState::Running); });
+    }
+
+    int starts() {
+        int count = 0;
+        for (const auto* container : docker.containers()) {
+            count += container->starts;
+        }
+        return count;
+    }
+};
+
+const auto demo_container = container_name_of(TaskName("demo.1"));
+
+std::string label(const methos::test::FakeContainer& container, const std::string& name) {
+    const auto found = container.labels.find(name);
+    return found == container.labels.end() ? "" : found->second;
+}
+
+} // namespace
+
+SCENARIO("an executor joins and says what its host is") {
+    Joined one;
+    CHECK(one.master.host.hostname == "test-host");
+    CHECK(one.master.host.docker_up);
+    CHECK_FALSE(one.master.host.docker_version.empty());
+    CHECK(one.master.host.address == "127.0.0.1");
+    CHECK(one.master.host.resources.ports.contains(31000));
+    CHECK(one.master.inventory.empty());
+
+    struct stat file {};
+
+    REQUIRE(::stat((one.options.data_dir + "/host.key").c_str(), &file) == 0);
+    CHECK((file.st_mode & 0777U) == 0600U);
+    one.stop();
+    one.run_until([&] { return one.master.goodbyes == 1; });
+}
+
+SCENARIO("a task runs, is killed, and leaves nothing behind") {
+    Joined one;
+    one.launch_and_wait("demo.1");
+    const auto& running = *one.master.last("demo.1");
+    CHECK(running.host_ports == std::vector<std::uint16_t>{31001});
+    REQUIRE(one.docker.containers().size() == 1);
+    const auto& container = *one.docker.containers().front();
+    CHECK(container.name == container_name_of(TaskName("demo.1")));
+    CHECK(label(container, "io.methos.task") == "demo.1");
+    CHECK(label(container, "io.methos.app") == "/demo");
+    CHECK(label(container, "io.methos.cluster") == "c1");
+    CHECK(label(container, "io.methos.request") == "r1");
+    CHECK(label(container, "MESOS_TASK_ID") == "demo.1");
+
+    one.master.kill("demo.1", 1000);
+    one.run_until([&] { return one.docker.containers().empty(); });
+    CHECK(one.master.states("demo.1") == std::vector{TaskState::Running, TaskState::Killed});
+}
+
+SCENARIO("an executor that is killed and started again finds its task and does not touch it") {
+    Joined one;
+    one.launch_and_wait("demo.1");
+    const auto id = one.docker.containers().front()->id;
+    one.stop(false);
+    one.master.statuses.clear();
+    one.start();
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Running); });
+    one.run_until([&] { return one.master.inventories > 1; });
+    REQUIRE(one.master.inventory.size() == 1);
+    CHECK(one.master.inventory.front().name.value == "demo.1");
+    CHECK(one.docker.containers().front()->id == id);
+    CHECK(one.starts() == 1);
+    CHECK(one.docker.count("POST /containers/create") == 1);
+
+    THEN("it can still be killed") {
+        one.master.kill("demo.1", 0);
+        one.run_until([&] { return one.docker.containers().empty(); });
+        CHECK(one.master.has("demo.1", TaskState::Killed));
+    }
+}
+
+SCENARIO("what ended while the executor was away is told when it is back") {
+    Joined one;
+    one.launch_and_wait("demo.1");
+    one.stop(false);
+    one.docker.exit(demo_container, 3, false, false);
+    one.start();
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Failed); });
+    CHECK(one.master.last("demo.1")->exit_code == 3);
+    CHECK(one.starts() == 1);
+}
+
+SCENARIO("Docker goes away and comes back") {
+    Joined one;
+    one.launch_and_wait("demo.1");
+    one.docker.go_down();
+    one.run_until([&] { return !one.master.host.docker_up; });
+    CHECK(one.master.states("demo.1") == std::vector{TaskState::Running});
+
+    WHEN("the container went on") {
+        const int before = one.master.inventories;
+        one.docker.come_up();
+        one.run_until([&] { return one.master.inventories > before; });
+        CHECK(one.master.host.docker_up);
+        CHECK(one.master.states("demo.1") == std::vector{TaskState::Running});
+        CHECK(one.starts() == 1);
+    }
+    WHEN("the container ended meanwhile, and no event ever tells") {
+        one.docker.exit(demo_container, 137, false, false);
+        one.docker.come_up();
+        one.run_until([&] { return one.master.has("demo.1", TaskState::Failed); });
+        CHECK(one.master.last("demo.1")->reason == Reason::DockerDown);
+    }
+    WHEN("a task was launched in the dark") {
+        one.master.launch("demo.2", "demo:1");
+        one.run_until([&] { return one.master.has("demo.2", TaskState::Staging); });
+        one.docker.come_up();
+        one.run_until([&] { return one.master.has("demo.2", TaskState::Running); });
+    }
+}
+
+SCENARIO("an update that is not acknowledged is sent again") {
+    Joined one;
+    one.master.acknowledges = false;
+    one.launch_and_wait("demo.1");
+    one.run_until([&] { return one.master.repeats > 0; });
+    one.docker.exit(demo_container, 0);
+    one.master.acknowledges = true;
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Finished); });
+    CHECK(one.master.states("demo.1") == std::vector{TaskState::Running, TaskState::Finished});
+}
+
+SCENARIO("a master that is restarted gets a session and an inventory, and no container notices") {
+    Joined one;
+    one.launch_and_wait("demo.1");
+    const int before = one.master.inventories;
+    one.master.restart();
+    one.run_until([&] { return one.master.inventories > before; });
+    CHECK(one.master.hellos >= 2);
+    REQUIRE(one.master.inventory.size() == 1);
+    CHECK(one.master.inventory.front().state == TaskState::Running);
+    CHECK(one.starts() == 1);
+}
+
+SCENARIO("an image that is not here is pulled once for all who wait") {
+    Joined one;
+    one.docker.add_remote("docker.io/library/other:1");
+    one.docker.add_remote("other:1");
+    one.master.launch("demo.1", "other:1");
+    one.master.launch("demo.2", "other:1");
+    one.run_until([&] {
+        return one.master.has("demo.1", TaskState::Running) &&
+               one.master.has("demo.2", TaskState::Running);
+    });
+    CHECK(one.docker.count("POST /images/create") == 1);
+}
+
+SCENARIO("an image that nobody has fails the task for good") {
+    Joined one;
+    one.master.launch("demo.1", "nowhere:1");
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Failed); });
+    CHECK(one.master.last("demo.1")->reason == Reason::ImageNotFound);
+    CHECK(one.docker.containers().empty());
+}
+
+SCENARIO("a kill while the image is pulled gives up the pull") {
+    Joined one;
+    FakePull pull;
+    pull.hold = true;
+    one.docker.add_remote("other:1", pull);
+    one.master.launch("demo.1", "other:1");
+    one.run_until([&] { return one.docker.pulls_active() == 1; });
+    one.master.kill("demo.1", 0);
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Killed); });
+    one.run_until([&] { return one.docker.pulls_active() == 0; });
+    CHECK(one.docker.containers().empty());
+}
+
+SCENARIO("a connection cut in the middle of a call neither loses nor doubles the container") {
+    Joined one;
+    struct Call {
+        const char* begins;
+        int skip;
+    };
+    const auto call = GENERATE(Call{"POST /containers/create", 0},
+                               Call{"POST /containers/", 1}, // the start
+                               Call{"GET /containers/", 0});
+    const auto kind = GENERATE(FakeFault::Kind::DropAfter, FakeFault::Kind::DropBefore);
+    FakeFault fault;
+    fault.call = call.begins;
+    fault.skip = call.skip;
+    fault.kind = kind;
+    one.docker.inject(fault);
+    one.launch_and_wait("demo.1");
+    CHECK(one.docker.containers().size() == 1);
+    CHECK(one.starts() == 1);
+}
+
+SCENARIO("what the host's policy forbids is refused with its reason") {
+    Joined one;
+    one.master.edit = [](TaskLaunch&, TaskSpec& spec) {
+        spec.volumes.push_back(VolumeMount{"/var/run/docker.sock", "/sock", false});
+    };
+    one.master.launch("demo.1", "demo:1");
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Error); });
+    CHECK(one.master.last("demo.1")->reason == Reason::PolicyDenied);
+    CHECK(one.docker.containers().empty());
+}
+
+SCENARIO("a container that cannot be started fails its task and is removed") {
+    Joined one;
+    one.docker.set_program([](const methos::test::FakeContainer&) {
+        FakeProgram program;
+        program.start_status = 500;
+        program.start_error = "driver failed: Bind for 0.0.0.0:31001 failed: port is already "
+                              "allocated";
+        program.start_exit_code = 128;
+        return program;
+    });
+    one.master.launch("demo.1", "demo:1");
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Failed); });
+    CHECK(one.master.states("demo.1") == std::vector{TaskState::Failed});
+    CHECK(one.master.last("demo.1")->reason == Reason::PortConflict);
+    one.run_until([&] { return one.docker.containers().empty(); });
+}
+
+SCENARIO("a kill for a task that is not here is answered") {
+    Joined one;
+    one.master.kill("nobody.1", 0);
+    one.run_until([&] { return one.master.has("nobody.1", TaskState::Dropped); });
+}
+
+SCENARIO("logs are read on demand, as far as credit goes") {
+    Joined one;
+    one.launch_and_wait("demo.1");
+    const std::string line(1000, 'x');
+    for (int i = 0; i < 20; ++i) {
+        one.docker.write_log(demo_container, line + "\n");
+    }
+    one.master.open_logs(1, "demo.1", false, 4000);
+    one.run_until([&] { return one.master.log_text.size() >= 4 * 1001; });
+    CHECK(one.master.log_text.size() == 4 * 1001);
+    CHECK(one.master.stream_ends.empty());
+    while (one.master.stream_ends.empty()) {
+        const auto before = one.master.log_text.size();
+        one.master.give_credit(1, 4000);
+        one.run_until(
+            [&] { return one.master.log_text.size() > before || !one.master.stream_ends.empty(); });
+    }
+    CHECK(one.master.log_text.size() == 20 * 1001);
+    CHECK(one.master.stream_ends == std::vector<std::string>{""});
+
+    one.master.open_logs(2, "nobody.1", false, 4000);
+    one.run_until([&] { return one.master.stream_ends.size() == 2; });
+    CHECK(one.master.stream_ends.back() == "not_found");
+}
+
+} // namespace methos::executor::test
