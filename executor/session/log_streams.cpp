@@ -14,6 +14,7 @@ constexpr std::size_t chunk_bytes_max = wire::stream_chunk_bytes_max / 2; // the
 constexpr std::size_t outstanding_bytes_max = wire::stream_credit_bytes_max;
 constexpr int chunk_lines_max = 500; // also bounds what empty lines cost
 constexpr std::size_t streams_max = 256;
+constexpr BackoffPolicy hello_again{std::chrono::seconds(1), std::chrono::seconds(30), 2.0, 0.2};
 constexpr Duration credit_limit = std::chrono::minutes(10); // nobody reads any more
 
 } // namespace
@@ -49,6 +50,7 @@ LogStreams::LogStreams(asio::any_io_executor executor,
                        const TaskRunner& runner,
                        SessionOptions options)
     : executor_(executor), engine_(engine), runner_(runner), options_(std::move(options)),
+      hello_backoff_(hello_again, system_uniform()),
       group_(executor, [](const std::string& child, const Error& error) {
           log::failure("a log stream ended unexpectedly", error, {{"stream", child}});
       }) {}
@@ -65,6 +67,7 @@ void LogStreams::open(const wire::SessionMark& control, const std::string& addre
 void LogStreams::close() {
     end_all();
     client_.reset();
+    ++connections_;
     mark_ = wire::SessionMark();
 }
 
@@ -81,8 +84,14 @@ void LogStreams::connect() {
     options.keys = options_.identity.curve;
     bus::BusClient::Handlers handlers;
     handlers.on_frame = [this](const std::string& bytes) { take(bytes); };
-    handlers.on_connected = [this] { say_hello(); };
-    handlers.on_disconnected = [this](const std::string&) { end_all(); }; // ZeroMQ connects again
+    handlers.on_connected = [this] {
+        ++connections_;
+        say_hello();
+    };
+    handlers.on_disconnected = [this](const std::string&) {
+        ++connections_;
+        end_all(); // ZeroMQ connects again
+    };
     client_ = std::make_unique<bus::BusClient>(executor_, std::move(options), std::move(handlers));
 }
 
@@ -100,6 +109,19 @@ void LogStreams::say_hello() {
     send(frame);
 }
 
+/// The refusal may pass (our session was not open yet, or is about to be replaced).
+void LogStreams::say_hello_later() {
+    group_.spawn("stream hello", run_hello_later(++connections_));
+}
+
+awaitable<> LogStreams::run_hello_later(std::uint64_t connection) {
+    const auto pause = hello_backoff_.next();
+    co_await sleep_for(pause);
+    if (connections_ == connection) {
+        say_hello();
+    }
+}
+
 void LogStreams::take(const std::string& bytes) {
     const auto frame = wire::parse_frame(bytes);
     if (!frame) {
@@ -112,7 +134,12 @@ void LogStreams::take(const std::string& bytes) {
         log::limited("stream refused",
                      "the master refuses the stream connection",
                      {{"why", frame->refused().message()}});
+        end_all();
+        say_hello_later();
         return;
+    }
+    if (frame->has_welcome()) {
+        hello_backoff_.reset();
     }
     if (frame->session() != mark_.session) {
         return; // of an old session
@@ -226,8 +253,10 @@ awaitable<> LogStreams::send_all(StreamPtr stream, streams::LogReader& reader) {
             do {
                 const auto text = line.text.substr(from, stream->chunk_bytes);
                 const int lines_so_far = frame.stream_data().lines_size();
-                if (lines_so_far > 0 && (bytes + text.size() > stream->chunk_bytes ||
-                                         lines_so_far >= chunk_lines_max)) {
+                // What fits is sent before what has to wait for credit.
+                const auto room = std::min(stream->chunk_bytes, room_of(*stream));
+                if (lines_so_far > 0 &&
+                    (bytes + text.size() > room || lines_so_far >= chunk_lines_max)) {
                     co_await send_data(stream, std::move(frame), bytes);
                     frame = start_data(*stream);
                     bytes = 0;
@@ -250,9 +279,18 @@ wire::Frame LogStreams::start_data(const Stream& stream) const {
     return frame;
 }
 
+/// Bytes that may be sent now: its own credit, within what all streams of this host may have under
+/// way. A stream that has nothing under way may always send one chunk: a reader that merges streams
+/// by time waits for each of them, and would wait for ever for one that the others starve.
+std::size_t LogStreams::room_of(const Stream& stream) const {
+    const auto left = outstanding_bytes_max - std::min(outstanding_bytes_, outstanding_bytes_max);
+    const auto own = stream.outstanding == 0 ? stream.chunk_bytes : 0;
+    return std::min(stream.credit, std::max(left, own));
+}
+
 /// Waits until there is credit for all of it.
 awaitable<> LogStreams::send_data(StreamPtr stream, wire::Frame frame, std::size_t bytes) {
-    while (stream->credit < bytes || outstanding_bytes_ + bytes > outstanding_bytes_max) {
+    while (bytes > room_of(*stream)) {
         const bool woken = co_await stream->wake.wait_for(credit_limit);
         if (!woken) {
             throw Failure(Code::Timeout, "nobody has read this log for 10 minutes");

@@ -39,6 +39,8 @@ class LogStreams {
 
     void connect();
     void say_hello();
+    void say_hello_later();
+    [[nodiscard]] awaitable<> run_hello_later(std::uint64_t connection);
     void take(const std::string& bytes);
     void take_open(const wire::StreamOpen& open);
     void end_all();
@@ -46,6 +48,7 @@ class LogStreams {
     [[nodiscard]] awaitable<> copy_logs(StreamPtr stream);
     [[nodiscard]] awaitable<> send_all(StreamPtr stream, streams::LogReader& reader);
     [[nodiscard]] awaitable<> send_data(StreamPtr stream, wire::Frame frame, std::size_t bytes);
+    [[nodiscard]] std::size_t room_of(const Stream& stream) const;
     [[nodiscard]] wire::Frame start_data(const Stream& stream) const;
     void send_end(std::uint64_t stream, const std::string& code, const std::string& message);
     void send(const wire::Frame& frame);
@@ -57,6 +60,8 @@ class LogStreams {
     wire::SessionMark mark_; ///< of the control session; {0, 0} while there is none
     std::string address_;
     std::unique_ptr<bus::BusClient> client_;
+    std::uint64_t connections_ = 0; ///< so far: a late HELLO knows whether it is still wanted
+    Backoff hello_backoff_;         ///< between refusals
     std::map<std::uint64_t, StreamPtr> streams_;
     std::size_t outstanding_bytes_ = 0; ///< of all streams: sent and not given back as credit
     TaskGroup group_;
