@@ -100,7 +100,18 @@ awaitable<> ImagePuller::run(PullPtr pull) {
     co_await asio::post(group_.executor(), asio::use_awaitable); // never inside ensure()
     auto work = bring(pull);
     auto given_up = pull->abandoned.wait();
-    co_await race(std::move(work), std::move(given_up));
+    try {
+        co_await race(std::move(work), std::move(given_up));
+    } catch (const std::exception&) {
+        const auto error = error_of_current_exception();
+        if (error.code == Code::Cancelled) {
+            throw; // we are stopping: nobody waits any more
+        }
+        log::failure("pull ended unexpectedly", error, {{"image", pull->image}});
+        pull->image_id.clear();
+        pull->reason = Reason::ImagePullFailed;
+        pull->why = error.to_string();
+    }
     finish(pull);
     const auto waiters = std::exchange(pull->waiters, {});
     for (const auto& [who, waiter] : waiters) {
@@ -132,11 +143,12 @@ awaitable<> ImagePuller::bring(PullPtr pull) {
         bool no_answer = false;
         try {
             done = co_await attempt(pull);
-        } catch (const Failure& failure) {
-            if (failure.code() == Code::Cancelled) {
+        } catch (const std::exception&) {
+            const auto error = error_of_current_exception();
+            if (error.code == Code::Cancelled) {
                 throw;
             }
-            pull->why = failure.error().to_string();
+            pull->why = error.to_string();
             no_answer = true; // Docker is away or busy: that says nothing about the image
         }
         if (done || (!no_answer && ++answered >= options_.attempts_max)) {
