@@ -162,7 +162,8 @@ awaitable<> MasterSession::welcome(Connection& connection) {
     if (connection.over) {
         co_return;
     }
-    send(make_hello());
+    told_ = handlers_.host(connection.client->local_ip());
+    send(make_hello(told_));
     const auto deadline = std::chrono::steady_clock::now() + welcome_limit;
     while (!connection.over && mark_.session == 0) {
         while (!connection.inbox.empty() && mark_.session == 0 && !connection.over) {
@@ -201,6 +202,7 @@ awaitable<> MasterSession::follow(Connection& connection) {
                {"session", mark_.session}});
     runner_.session_opened(connection.welcome.cluster());
     handlers_.opened(mark_, connection.address);
+    send_host(); // Docker may have come or gone since HELLO
     send_inventory();
     auto now = std::chrono::steady_clock::now();
     connection.last_heard = now;
@@ -239,7 +241,7 @@ awaitable<> MasterSession::follow(Connection& connection) {
     }
 }
 
-wire::Frame MasterSession::make_hello() const {
+wire::Frame MasterSession::make_hello(const HostInfo& host) const {
     auto frame = wire::make_frame(wire::SessionMark());
     auto& hello = *frame.mutable_hello();
     hello.set_protocol_min(wire::protocol_version);
@@ -248,7 +250,6 @@ wire::Frame MasterSession::make_hello() const {
     hello.set_connection(wire::Hello::CONTROL);
     hello.set_join_secret(options_.token.secret);
     hello.set_host_key(options_.identity.key);
-    const auto host = handlers_.host(connection_->client->local_ip());
     wire::to_wire(host, *hello.mutable_host());
     return frame;
 }
@@ -369,12 +370,16 @@ void MasterSession::send_statuses(const std::vector<TaskStatus>& statuses) {
 
 void MasterSession::send_host() {
     if (mark_.session == 0) {
-        return; // HELLO will say it
+        return; // said when the session opens
+    }
+    auto host = handlers_.host(connection_->client->local_ip());
+    if (host == told_) {
+        return;
     }
     auto frame = wire::make_frame(mark_);
-    const auto host = handlers_.host(connection_->client->local_ip());
     wire::to_wire(host, *frame.mutable_host());
     send(frame);
+    told_ = std::move(host);
 }
 
 void MasterSession::send_inventory() {

@@ -50,6 +50,7 @@ class MasterSession {
     void say_goodbye();
 
     void send_statuses(const std::vector<TaskStatus>& statuses);
+    /// This host as it is now, if that is not what this session was told last.
     void send_host();
     /// Every task there is, if Docker has been listed.
     void send_inventory();
@@ -61,7 +62,7 @@ class MasterSession {
     [[nodiscard]] awaitable<> connect(Connection& connection);
     [[nodiscard]] awaitable<> welcome(Connection& connection);
     [[nodiscard]] awaitable<> follow(Connection& connection);
-    [[nodiscard]] wire::Frame make_hello() const;
+    [[nodiscard]] wire::Frame make_hello(const HostInfo& host) const;
     void take(const wire::Frame& frame);
     void take_launch(const wire::Launch& launch);
     void take_kill(const wire::Kill& kill);
@@ -75,6 +76,7 @@ class MasterSession {
     SessionHandlers handlers_;
     Connection* connection_ = nullptr; ///< of the session that is open or opening
     wire::SessionMark mark_;           ///< {0, 0} while there is no session
+    HostInfo told_;                    ///< what the master knows of this host
     std::map<std::uint64_t, std::shared_ptr<const TaskSpec>> specs_; ///< of this session
     std::map<std::uint64_t, std::string> bad_specs_; ///< and what is wrong with them
     bool refused_ = false; ///< by something that only a person can change: try slowly
