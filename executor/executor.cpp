@@ -28,11 +28,10 @@ http::ClientOptions client_options() {
 
 /// In construction order; destroyed in reverse after stop().
 struct Executor::Parts {
-    Parts(const asio::any_io_executor& executor_, ExecutorOptions options_)
-        : options(std::move(options_)), executor(executor_),
-          identity(load_or_make_identity(options.data_dir)), client(executor, client_options()),
-          engine(client, options.docker_socket), relay(make_relay()),
-          images(executor, engine, puller_options()),
+    Parts(const asio::any_io_executor& executor_, ExecutorOptions options_, HostIdentity identity_)
+        : options(std::move(options_)), executor(executor_), identity(std::move(identity_)),
+          client(executor, client_options()), engine(client, options.docker_socket),
+          relay(make_relay()), images(executor, engine, puller_options()),
           runner(executor, engine, images, runner_options(), runner_handlers()),
           session(executor, runner, session_options(), session_handlers()),
           streams(executor, engine, runner, session_options()),
@@ -60,6 +59,7 @@ struct Executor::Parts {
 
     [[nodiscard]] RunnerOptions runner_options() const {
         RunnerOptions runner_;
+        runner_.plan.cluster_key = options.token.server_key;
         runner_.plan.host = identity.id.value;
         runner_.plan.publish_ip = options.publish_ip;
         runner_.plan.policy.forbidden_paths = {
@@ -130,8 +130,8 @@ struct Executor::Parts {
     TaskGroup group;
 };
 
-Executor::Executor(asio::any_io_executor executor, ExecutorOptions options)
-    : parts_(std::make_unique<Parts>(executor, std::move(options))) {}
+Executor::Executor(asio::any_io_executor executor, ExecutorOptions options, HostIdentity identity)
+    : parts_(std::make_unique<Parts>(executor, std::move(options), std::move(identity))) {}
 
 Executor::~Executor() = default;
 

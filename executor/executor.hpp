@@ -5,6 +5,7 @@
 
 #include "core/runtime/async.hpp"
 #include "executor/options.hpp"
+#include "executor/session/identity.hpp"
 
 #include <memory>
 
@@ -12,8 +13,8 @@ namespace methos::executor {
 
 class Executor {
   public:
-    /// Reads or makes the host's identity in the data directory. Throws Failure when it cannot.
-    Executor(asio::any_io_executor executor, ExecutorOptions options);
+    /// `identity` is what find_identity() gives. Throws Failure when the options are not usable.
+    Executor(asio::any_io_executor executor, ExecutorOptions options, HostIdentity identity);
     Executor(const Executor&) = delete;
     Executor& operator=(const Executor&) = delete;
     ~Executor();

@@ -4,6 +4,8 @@
 #include "core/runtime/program.hpp"
 #include "executor/executor.hpp"
 #include "executor/options.hpp"
+#include "executor/race.hpp"
+#include "executor/session/host_recovery.hpp"
 
 #include <cstdio>
 
@@ -11,9 +13,23 @@ namespace {
 
 using methos::executor::Executor;
 using methos::executor::ExecutorOptions;
+using methos::executor::HostIdentity;
+
+/// Both references are to what the caller's frame keeps.
+methos::awaitable<>
+find_identity_into(HostIdentity& identity, methos::Program& program, ExecutorOptions options) {
+    identity = co_await methos::executor::find_identity(program.executor(), std::move(options));
+}
 
 methos::awaitable<> run_until_stopped(methos::Program& program, ExecutorOptions options) {
-    Executor executor(program.executor(), std::move(options));
+    HostIdentity identity;
+    auto finding = find_identity_into(identity, program, options);
+    auto stopping = program.stop_requested().wait();
+    co_await methos::executor::race(std::move(finding), std::move(stopping));
+    if (program.stop_requested().is_open()) {
+        co_return;
+    }
+    Executor executor(program.executor(), std::move(options), std::move(identity));
     executor.start();
     co_await program.stop_requested().wait();
     methos::log::info("stopping; containers go on running");

@@ -16,6 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* id_file_name = "host.id";
 constexpr std::size_t id_bytes = 16;
 constexpr std::size_t key_bytes = 32;
 constexpr std::size_t file_bytes_max = 4096;
@@ -74,10 +75,13 @@ std::string load_or_make(const fs::path& path, const Make& make) {
     return fresh;
 }
 
+bool is_hex(const std::string& text, std::size_t bytes) {
+    return text.size() == 2 * bytes &&
+           text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
 void check_hex(const std::string& text, std::size_t bytes, const fs::path& path) {
-    const bool legal =
-        text.size() == 2 * bytes && text.find_first_not_of("0123456789abcdef") == std::string::npos;
-    if (!legal) {
+    if (!is_hex(text, bytes)) {
         throw Failure(Code::InvalidInput,
                       path.string() +
                           " is damaged; restore it, or remove it to join as a new host");
@@ -86,7 +90,16 @@ void check_hex(const std::string& text, std::size_t bytes, const fs::path& path)
 
 } // namespace
 
-HostIdentity load_or_make_identity(const std::string& data_dir) {
+bool is_host_id(const std::string& text) {
+    return is_hex(text, id_bytes);
+}
+
+bool has_host_id(const std::string& data_dir) {
+    std::error_code error;
+    return fs::exists(fs::path(data_dir) / id_file_name, error);
+}
+
+HostIdentity load_or_make_identity(const std::string& data_dir, const std::string& known_id) {
     const fs::path folder(data_dir);
     std::error_code error;
     fs::create_directories(folder, error);
@@ -96,8 +109,9 @@ HostIdentity load_or_make_identity(const std::string& data_dir) {
     ::chmod(folder.c_str(), 0700);
 
     HostIdentity identity;
-    const auto id_file = folder / "host.id";
-    identity.id = HostId(load_or_make(id_file, [] { return random_hex(id_bytes); }));
+    const auto id_file = folder / id_file_name;
+    identity.id = HostId(load_or_make(
+        id_file, [&known_id] { return known_id.empty() ? random_hex(id_bytes) : known_id; }));
     check_hex(identity.id.value, id_bytes, id_file);
 
     const auto key_file = folder / "host.key";

@@ -16,8 +16,15 @@ struct HostIdentity {
     bus::CurveKeys curve;
 };
 
-/// Loads it, or makes and saves a new one. Throws Failure naming the file: Internal (cannot be read
-/// or written), InvalidInput (its content is not ours).
-[[nodiscard]] HostIdentity load_or_make_identity(const std::string& data_dir);
+/// 32 lower-case hexadecimal digits.
+[[nodiscard]] bool is_host_id(const std::string& text);
+
+[[nodiscard]] bool has_host_id(const std::string& data_dir);
+
+/// Loads it, or makes and saves a new one, then with the host id `known_id` if that is not empty
+/// (it was found in the labels of this host's containers). Throws Failure naming the file: Internal
+/// (cannot be read or written), InvalidInput (its content is not ours).
+[[nodiscard]] HostIdentity load_or_make_identity(const std::string& data_dir,
+                                                 const std::string& known_id = "");
 
 } // namespace methos::executor

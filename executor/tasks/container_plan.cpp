@@ -81,6 +81,7 @@ void set_labels(const TaskSpec& spec,
     }
     labels[label::version] = label::version_value;
     labels[label::cluster] = context.cluster;
+    labels[label::cluster_key] = context.cluster_key;
     labels[label::host] = context.host;
     labels[label::task] = launch.name.value;
     labels[label::attempt] = std::to_string(launch.attempt);

@@ -16,6 +16,7 @@ namespace methos::executor {
 /// What a container needs to know of the host it is made on.
 struct PlanContext {
     std::string cluster;
+    std::string cluster_key; ///< the cluster's public key, as join tokens have it
     std::string host;
     std::string publish_ip; ///< of published ports; empty: all addresses
     Policy policy;

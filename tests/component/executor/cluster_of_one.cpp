@@ -1,5 +1,6 @@
 #include "tests/component/executor/cluster_of_one.hpp"
 
+#include "executor/session/host_recovery.hpp"
 #include "tests/support/catch.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -14,6 +15,10 @@ using namespace std::chrono_literals;
 
 constexpr std::uint32_t beat_interval_ms = 200;
 constexpr std::uint32_t beats_to_loss = 50;
+
+awaitable<> find(asio::any_io_executor executor, ExecutorOptions options, HostIdentity& identity) {
+    identity = co_await find_identity(std::move(executor), std::move(options));
+}
 
 } // namespace
 
@@ -90,6 +95,13 @@ void ScriptedMaster::take_hello(const bus::PeerId& peer, const wire::Hello& hell
     CHECK(hello.join_secret() == "secret");
     if (hello.connection() == wire::Hello::STREAM) {
         CHECK(hello.control_session() == mark_.session);
+        if (stream_refusals > 0) {
+            --stream_refusals;
+            const auto refused =
+                wire::make_refused(wire::SessionMark(), wire::Refused::UNKNOWN_SESSION, "not yet");
+            (void)server_->send(peer, wire::serialize(refused));
+            return;
+        }
         stream_ = peer;
     } else {
         control_ = peer;
@@ -97,7 +109,18 @@ void ScriptedMaster::take_hello(const bus::PeerId& peer, const wire::Hello& hell
         stamps_.clear();
         ++hellos;
         host = *wire::from_wire(hello.host());
+        if (!welcomes) {
+            return;
+        }
     }
+    welcome(peer);
+}
+
+void ScriptedMaster::welcome() {
+    welcome(control_);
+}
+
+void ScriptedMaster::welcome(const bus::PeerId& peer) {
     auto frame = wire::make_frame(mark_);
     frame.mutable_welcome()->set_protocol(wire::protocol_version);
     frame.mutable_welcome()->set_cluster("c1");
@@ -252,7 +275,9 @@ void ClusterOfOne::run(awaitable<> work) {
 }
 
 void ClusterOfOne::start() {
-    executor = std::make_unique<Executor>(loop.get_executor(), options);
+    HostIdentity identity;
+    run(find(loop.get_executor(), options, identity));
+    executor = std::make_unique<Executor>(loop.get_executor(), options, std::move(identity));
     executor->start();
 }
 

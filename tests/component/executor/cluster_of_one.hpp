@@ -26,11 +26,17 @@ class ScriptedMaster {
     [[nodiscard]] bus::JoinToken token() const;
     /// Closes the socket and opens it again on the same port, with no memory of sessions.
     void restart();
+    /// Answers the last HELLO of a control connection, which `welcomes` has held back.
+    void welcome();
 
     void launch(const std::string& name, const std::string& image);
     void kill(const std::string& name, std::int64_t grace_ms);
     void
     open_logs(std::uint64_t stream, const std::string& task, bool follow, std::uint32_t credit);
+
+    /// Whether a stream connection has been welcomed in this session.
+    [[nodiscard]] bool has_stream() const { return !stream_.empty(); }
+
     void give_credit(std::uint64_t stream, std::uint32_t bytes);
 
     /// States of a task in the order they were first told (repeats of a stamp left out).
@@ -40,6 +46,8 @@ class ScriptedMaster {
 
     std::function<void(TaskLaunch&, TaskSpec&)> edit; ///< each launch before it is sent
     bool acknowledges = true;
+    bool welcomes = true;
+    int stream_refusals = 0; ///< how many HELLOs of stream connections are yet to be refused
     int hellos = 0;
     int inventories = 0;
     int goodbyes = 0;
@@ -54,6 +62,7 @@ class ScriptedMaster {
     void bind(const std::string& address);
     void take(const bus::PeerId& peer, const std::string& bytes);
     void take_hello(const bus::PeerId& peer, const wire::Hello& hello);
+    void welcome(const bus::PeerId& peer);
     void take_status(const wire::Status& status);
     void send(const wire::Frame& frame);
 

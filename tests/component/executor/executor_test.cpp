@@ -45,8 +45,8 @@ std::string label(const methos::test::FakeContainer& container, const std::strin
 
 SCENARIO("an executor joins and says what its host is") {
     Joined one;
+    one.run_until([&] { return one.master.host.docker_up; });
     CHECK(one.master.host.hostname == "test-host");
-    CHECK(one.master.host.docker_up);
     CHECK_FALSE(one.master.host.docker_version.empty());
     CHECK(one.master.host.address == "127.0.0.1");
     CHECK(one.master.host.resources.ports.contains(31000));
@@ -58,6 +58,61 @@ SCENARIO("an executor joins and says what its host is") {
     CHECK((file.st_mode & 0777U) == 0600U);
     one.stop();
     one.run_until([&] { return one.master.goodbyes == 1; });
+}
+
+SCENARIO("Docker comes while the master has not answered yet") {
+    ClusterOfOne one;
+    one.options.data_dir = one.folder.file("known");
+    (void)load_or_make_identity(one.options.data_dir);
+    one.master.welcomes = false;
+    FakeFault slow;
+    slow.call = "GET /info";
+    slow.kind = FakeFault::Kind::Hold;
+    one.docker.inject(slow);
+    one.start();
+    one.run_until([&] { return one.master.hellos == 1 && one.docker.count("GET /info") == 1; });
+    CHECK_FALSE(one.master.host.docker_up);
+    one.docker.release_held();
+    one.run_until([&] { return one.docker.count("GET /containers/json") == 1; });
+    one.run_until([&] { return one.docker.subscribers() == 1; });
+    one.master.welcome();
+    one.run_until([&] { return one.master.host.docker_up; });
+    one.run_until([&] { return one.master.inventories == 1; });
+}
+
+SCENARIO("a host whose data directory was lost is known by its containers") {
+    Joined one;
+    one.launch_and_wait("demo.1");
+    const auto id = one.master.host.id;
+    one.stop(false);
+    one.options.data_dir = one.folder.file("other");
+
+    WHEN("all are of one host") {
+        one.master.statuses.clear();
+        one.start();
+        one.run_until([&] { return one.master.has("demo.1", TaskState::Running); });
+        CHECK(one.master.host.id == id);
+        CHECK(one.starts() == 1);
+    }
+    WHEN("they are of two hosts") {
+        methos::test::FakeContainer other;
+        other.name = "other";
+        other.image = "demo:1";
+        other.labels = one.docker.containers().front()->labels;
+        other.labels["io.methos.host"] = std::string(32, 'a');
+        one.docker.add_container(other);
+        one.start();
+        one.run_until([&] { return one.master.hellos == 2; });
+        CHECK(one.master.host.id != id);
+    }
+    WHEN("they are another cluster's") {
+        for (auto* container : one.docker.containers()) {
+            container->labels["io.methos.cluster-key"] = "another's";
+        }
+        one.start();
+        one.run_until([&] { return one.master.hellos == 2; });
+        CHECK(one.master.host.id != id);
+    }
 }
 
 SCENARIO("a task runs, is killed, and leaves nothing behind") {
@@ -200,10 +255,12 @@ SCENARIO("a kill while the image is pulled gives up the pull") {
 
 SCENARIO("a connection cut in the middle of a call neither loses nor doubles the container") {
     Joined one;
+
     struct Call {
         const char* begins;
         int skip;
     };
+
     const auto call = GENERATE(Call{"POST /containers/create", 0},
                                Call{"POST /containers/", 1}, // the start
                                Call{"GET /containers/", 0});
@@ -259,6 +316,7 @@ SCENARIO("logs are read on demand, as far as credit goes") {
     for (int i = 0; i < 20; ++i) {
         one.docker.write_log(demo_container, line + "\n");
     }
+    one.run_until([&] { return one.master.has_stream(); });
     one.master.open_logs(1, "demo.1", false, 4000);
     one.run_until([&] { return one.master.log_text.size() >= 4 * 1001; });
     CHECK(one.master.log_text.size() == 4 * 1001);
@@ -275,6 +333,19 @@ SCENARIO("logs are read on demand, as far as credit goes") {
     one.master.open_logs(2, "nobody.1", false, 4000);
     one.run_until([&] { return one.master.stream_ends.size() == 2; });
     CHECK(one.master.stream_ends.back() == "not_found");
+}
+
+SCENARIO("a stream connection that is refused introduces itself again") {
+    ClusterOfOne one;
+    one.master.stream_refusals = 1;
+    one.start();
+    one.run_until([&] { return one.master.host.docker_up; });
+    one.master.launch("demo.1", "demo:1");
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Running); });
+    one.docker.write_log(demo_container, "hello\n");
+    one.run_until([&] { return one.master.has_stream(); });
+    one.master.open_logs(1, "demo.1", false, 4000);
+    one.run_until([&] { return one.master.log_text == "hello\n"; });
 }
 
 } // namespace methos::executor::test

@@ -1,0 +1,83 @@
+#include "executor/session/host_recovery.hpp"
+
+#include "core/base/backoff.hpp"
+#include "core/http/client.hpp"
+#include "core/observe/log.hpp"
+#include "executor/docker/engine.hpp"
+#include "executor/tasks/labels.hpp"
+
+#include <set>
+
+namespace methos::executor {
+
+namespace {
+
+constexpr BackoffPolicy ask_again{
+    std::chrono::milliseconds(250), std::chrono::seconds(1), 2.0, 0.2};
+constexpr Duration docker_limit = std::chrono::seconds(10); // both may have just been started
+
+std::string label_of(const docker::Labels& labels, const char* name) {
+    const auto found = labels.find(name);
+    return found == labels.end() ? std::string() : found->second;
+}
+
+awaitable<std::string> ask_docker(asio::any_io_executor executor, ExecutorOptions options) {
+    http::Client client(executor);
+    docker::Engine engine(client, options.docker_socket);
+    Backoff backoff(ask_again, system_uniform());
+    const auto deadline = std::chrono::steady_clock::now() + docker_limit;
+    for (;;) {
+        std::string why;
+        try {
+            docker::ListQuery query;
+            query.labels.emplace_back(label::version, label::version_value);
+            const auto containers = co_await engine.list_containers(std::move(query));
+            co_return host_id_of(containers, options.token.server_key);
+        } catch (const std::exception&) {
+            const auto error = error_of_current_exception();
+            if (error.code == Code::Cancelled) {
+                throw;
+            }
+            why = error.to_string();
+        }
+        const auto pause = backoff.next();
+        if (std::chrono::steady_clock::now() + pause > deadline) {
+            log::warning("Docker does not answer; joining as a new host",
+                         {{"socket", options.docker_socket}, {"why", why}});
+            co_return "";
+        }
+        co_await sleep_for(pause);
+    }
+}
+
+} // namespace
+
+std::string host_id_of(const std::vector<docker::ContainerSummary>& containers,
+                       const std::string& cluster_key) {
+    std::set<std::string> hosts;
+    for (const auto& container : containers) {
+        const auto host = label_of(container.labels, label::host);
+        if (is_host_id(host) && label_of(container.labels, label::cluster_key) == cluster_key) {
+            hosts.insert(host);
+        }
+    }
+    if (hosts.size() > 1) {
+        log::warning("containers of several hosts are here; joining as a new host", {});
+    }
+    return hosts.size() == 1 ? *hosts.begin() : std::string();
+}
+
+awaitable<HostIdentity> find_identity(asio::any_io_executor executor, ExecutorOptions options) {
+    const auto data_dir = options.data_dir;
+    std::string known;
+    if (!has_host_id(data_dir)) {
+        known = co_await ask_docker(std::move(executor), std::move(options));
+    }
+    if (!known.empty()) {
+        log::warning("the data directory was lost; this host is known by its containers' labels",
+                     {{"host", known}, {"data_dir", data_dir}});
+    }
+    co_return load_or_make_identity(data_dir, known);
+}
+
+} // namespace methos::executor
