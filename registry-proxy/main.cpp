@@ -20,6 +20,7 @@ constexpr auto drain_limit = std::chrono::seconds(5);
 
 struct Flags {
     proxy::ProxyOptions options;
+    std::string cache_folder = options.cache_folder.string();
     std::string cache_size = "20GiB";
     std::string tag_ttl = "60s";
     std::string log_level = "info";
@@ -28,8 +29,7 @@ struct Flags {
 void declare_flags(DaemonFlags& daemon, Flags& flags) {
     auto& options = flags.options;
     daemon.add("--http", options.http, "HOST:PORT to serve on");
-    daemon.add(
-        "--cache-dir,--data-dir", options.cache_folder, "folder of cached and hosted images");
+    daemon.add("--cache-dir,--data-dir", flags.cache_folder, "folder of cached and hosted images");
     daemon.add("--cache-size", flags.cache_size, "largest size of the cache, as 20GiB");
     daemon.add("--upstream", options.upstreams, "NAME=URL of a registry; repeatable");
     daemon.add("--allow-upstream",
@@ -48,6 +48,7 @@ void declare_flags(DaemonFlags& daemon, Flags& flags) {
 /// Turns texts into values. Throws Failure(InvalidInput).
 void read_flags(Flags& flags) {
     log::set_level(flags.log_level).value();
+    flags.options.cache_folder = flags.cache_folder;
     const auto bytes = parse_bytes(flags.cache_size);
     if (!bytes || *bytes <= 0) {
         throw Failure(Code::InvalidInput,
