@@ -100,9 +100,9 @@ class ServiceTest(ClusterCase):
         answer = wait_until("the master knows why", lambda: (
             found := self.lab.api.get("/methos/v1/why/greedy"))["waiting"] and found, SETTLE_SECONDS)
         self.assertEqual((1, 0), (answer["wanted"], answer["running"]))
-        self.assertIn("CPU", answer["waiting"][0]["text"])
+        self.assertIn("cpus", answer["waiting"][0]["text"])
         done = self.lab.cli("why", app["id"])
-        self.assertIn("CPU", done.stdout + done.stderr)
+        self.assertIn("cpus", done.stdout + done.stderr)
 
     def test_an_image_pushed_to_the_proxy_runs_everywhere(self):
         # Pushes are taken from loopback only, so this one comes from the hub's own.
