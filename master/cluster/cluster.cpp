@@ -190,6 +190,18 @@ void Cluster::adopt_sessions(const Cluster& discarded) {
     }
 }
 
+void Cluster::resume(Now now) {
+    for (auto& [number, host] : hosts_) {
+        if (!host.session.empty()) {
+            end_session(host);
+        }
+        if (host.state != HostState::Lost) {
+            host.state = HostState::Restarting;
+            host.grace_until = now.mono + policy_.executor_grace;
+        }
+    }
+}
+
 std::uint64_t Cluster::next_number(Step& step) {
     const auto number = next_number_++;
     if (next_number_ > numbers_reserved_) {

@@ -45,8 +45,11 @@ class Cluster {
     /// grace.
     void begin(Step& step, const std::string& random_cluster_id);
     void save_meta(Step& step);
-    /// Takes over connections from a heart whose commit failed: nothing they were told is lost.
+    /// Takes over connections from a heart whose commit failed: they stay alive meanwhile.
     void adopt_sessions(const Cluster& discarded);
+    /// The store takes writes again. What hosts told meanwhile was not taken down: every session is
+    /// over, and every host has its grace to join anew and to tell what it has.
+    void resume(Now now);
 
     // --- events
     // ----------------------------------------------------------------------------------------------

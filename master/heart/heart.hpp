@@ -29,6 +29,8 @@ class Heart {
 
     void adopt_sessions(const Heart& discarded) { cluster_.adopt_sessions(discarded.cluster_); }
 
+    void resume(Now now) { cluster_.resume(now); }
+
     /// A change that means nothing, to see whether the store takes writes.
     void probe(cluster::Step& step) { cluster_.save_meta(step); }
 

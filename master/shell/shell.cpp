@@ -280,6 +280,7 @@ awaitable<> Shell::tick_loop() {
             if (writable) {
                 log::info("the store takes writes again");
                 refusal_.clear();
+                heart_->resume(clock_.now());
                 decide_wanted_ = true;
                 work_.notify();
             }

@@ -23,7 +23,7 @@ ModelHost::ModelHost(std::size_t index,
     info_.id = HostId("id-of-" + info_.hostname);
     info_.address = "10.0.0." + std::to_string(index + 1);
     info_.resources.scalars = {4000, 8192 * bytes_per_mb, 100'000 * bytes_per_mb, 0};
-    info_.resources.ports = PortSet(PortRange{31000, 31019});
+    info_.resources.ports = PortSet(PortRange{31000, 31127});
     info_.docker_up = true;
     info_.docker_version = "20.10.24";
 }

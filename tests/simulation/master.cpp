@@ -196,6 +196,7 @@ void ModelMaster::probe() {
         trace_.say("master: the store takes writes again");
         apply_changes(step.changes, records_);
         refusing_ = false;
+        heart_->resume(trace_.now);
         decide_wanted_ = true;
         tick_due_ = trace_.now.mono + tick_interval;
     }

@@ -52,8 +52,12 @@ void World::choose_climate() {
 void World::run() {
     master_.start();
     const auto storm_end = trace_.now.mono + storm_time;
+    const auto loss_at = trace_.now.mono + random_.ms(0, 200'000); // past the storm's end: no loss
     while (trace_.now.mono < storm_end) {
         strike();
+        if (!dead_host_ && trace_.now.mono >= loss_at) {
+            lose_host_for_good();
+        }
         if (random_.per_million(change_chance_)) {
             change_an_app();
         }
@@ -133,12 +137,26 @@ void World::strike() {
         stall_over_ = now + random_.ms(500, 6'000);
     }
     if (now >= disk_back_) {
-        master_.set_disk_full(random_.per_million(climate_.disk_full));
-        disk_back_ = now + (random_.percent(30) ? random_.ms(0, 9'000) : 100ms);
+        const bool full = random_.per_million(climate_.disk_full);
+        master_.set_disk_full(full);
+        disk_back_ =
+            now + (full ? random_.ms(100, random_.percent(20) ? 50'000 : 6'000) : turn_time);
     }
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
-        strike_host(i);
+        if (dead_host_ != i) {
+            strike_host(i);
+        }
     }
+}
+
+void World::lose_host_for_good() {
+    dead_host_ = random_.below(hosts_.size());
+    auto& host = *hosts_[*dead_host_];
+    trace_.say(host.info().hostname + ": is gone for good");
+    if (host.executor_up()) {
+        host.kill_executor();
+    }
+    network_.set_cut(*dead_host_, random_.percent(50));
 }
 
 void World::strike_host(std::size_t index) {
@@ -186,17 +204,9 @@ void World::begin_calm() {
     if (!master_.up()) {
         master_.start();
     }
-    if (random_.percent(30)) {
-        dead_host_ = random_.below(hosts_.size());
-    }
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
         auto& host = *hosts_[i];
         if (dead_host_ == i) {
-            trace_.say(host.info().hostname + ": is gone for good");
-            network_.set_cut(i, true);
-            if (host.executor_up()) {
-                host.kill_executor();
-            }
             continue;
         }
         network_.set_cut(i, false);
@@ -233,12 +243,14 @@ void World::change_an_app() {
     }
     if (random_.percent(15)) {
         more += R"(,"constraints":[["hostname","UNIQUE"]])";
-        app.instances = std::min(app.instances, static_cast<int>(hosts_.size()) - 1);
+        app.instances = std::min(app.instances, static_cast<int>(hosts_.size()) - 2);
     }
     // Room enough for all on one host less, old and new together.
-    app.definition = R"({"id":")" + id + R"(","cpus":0.05,"mem":32,"instances":)" +
-                     std::to_string(app.instances) +
-                     R"(,"container":{"type":"DOCKER","docker":{"image":"busybox"}})" + more + "}";
+    app.definition =
+        R"({"id":")" + id + R"(","cpus":0.05,"mem":32,"instances":)" +
+        std::to_string(app.instances) +
+        R"(,"maxLaunchDelaySeconds":20,"container":{"type":"DOCKER","docker":{"image":"busybox"}})" +
+        more + "}";
 }
 
 /// Whoever got no answer asks again.
@@ -314,9 +326,6 @@ std::string World::unsettled_apps() const {
         if (app == nullptr) {
             return id + " is forgotten";
         }
-        if (!app->deployment.empty()) {
-            return "the deployment of " + id + " is open";
-        }
         const auto spec = master_.heart().cluster().find_spec(app->spec);
         int running = 0;
         for (std::size_t i = 0; i < hosts_.size(); ++i) {
@@ -330,6 +339,9 @@ std::string World::unsettled_apps() const {
         if (running != wanted.instances) {
             return id + " has " + std::to_string(running) + " of " +
                    std::to_string(wanted.instances) + " instances";
+        }
+        if (!app->deployment.empty()) {
+            return "the deployment of " + id + " is open";
         }
     }
     return "";

@@ -45,6 +45,7 @@ class World {
     void turn();
     void deliver();
     void strike();
+    void lose_host_for_good();
     void strike_host(std::size_t index);
     void change_an_app();
     void ask();

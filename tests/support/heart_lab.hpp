@@ -45,7 +45,20 @@ class HeartLab {
         decide();
     }
 
+    /// An event whose commit the store refuses; then the store takes writes again.
+    template <class Event>
+    void refuse(Event&& event) {
+        cluster::Step lost(now_);
+        event(*heart_, lost);
+        const auto discarded = std::move(heart_);
+        load();
+        heart_->adopt_sessions(*discarded);
+        heart_->resume(now_);
+        decide();
+    }
+
     void decide() {
+
         constexpr int turns_max = 10'000;
         for (int turn = 0; turn < turns_max; ++turn) {
             cluster::Step step(now_);
@@ -229,15 +242,19 @@ class HeartLab {
   private:
     void start() {
         sessions_.clear();
+        load();
+        cluster::Step step(now_);
+        heart_->begin(step, "cluster-1");
+        commit(step);
+        decide();
+    }
+
+    void load() {
         heart_ = std::make_unique<heart::Heart>(options_);
         for (const auto& [place, value] : records_) {
             heart_->load(place.first, place.second, value);
         }
         heart_->loaded();
-        cluster::Step step(now_);
-        heart_->begin(step, "cluster-1");
-        commit(step);
-        decide();
     }
 
     void commit(cluster::Step& step) {

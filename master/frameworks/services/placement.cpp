@@ -49,11 +49,11 @@ cluster::Demand Services::demand_of(const App& app, Now now) const {
     const auto current = there.current.size() + there.held;
     auto missing = wanted > current ? wanted - current : 0;
     if (!there.old.empty()) {
-        // While old instances are there, the sum is bounded; one more is always allowed, or nothing
-        // would move.
+        // While old instances are there, the sum is bounded; where none of them may go first (half
+        // of one instance is one), one more is allowed, or nothing would move.
         const auto over = static_cast<double>(wanted) *
                           (1.0 + app.definition.upgrade_strategy.maximum_over_capacity);
-        const bool may_drop = app.definition.upgrade_strategy.minimum_health_capacity < 1.0;
+        const bool may_drop = kept_while_replacing(app.definition) < wanted;
         const auto most =
             std::max(static_cast<std::size_t>(std::floor(over)), wanted + (may_drop ? 0U : 1U));
         const auto all = current + there.old.size();

@@ -141,6 +141,9 @@ class Services final : public cluster::Framework {
     std::set<AppId> dirty_;
 };
 
+/// How many instances run at least, while old ones are replaced by new ones.
+[[nodiscard]] std::size_t kept_while_replacing(const AppDefinition& definition);
+
 /// `grp_app.instance-<uuid>._app.1` for `/grp/app`.
 [[nodiscard]] TaskName instance_name(const AppId& app, const std::string& uuid);
 

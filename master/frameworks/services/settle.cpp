@@ -34,6 +34,12 @@ std::size_t wanted_of(const App& app) {
 
 } // namespace
 
+std::size_t kept_while_replacing(const AppDefinition& definition) {
+    const auto least = static_cast<double>(definition.instances) *
+                       definition.upgrade_strategy.minimum_health_capacity;
+    return static_cast<std::size_t>(std::ceil(least));
+}
+
 bool Services::still_counts(const App& app, const cluster::Task& unreachable, Now now) const {
     const auto& strategy = app.definition.unreachable_strategy;
     if (unreachable.kill_wanted || is_terminal(unreachable.reported)) {
@@ -104,8 +110,7 @@ bool Services::settle(App& app, cluster::Step& step) {
     }
     if (!there.old.empty()) {
         // Old instances go as new ones run: never fewer than the upgrade strategy says.
-        const auto keep = static_cast<std::size_t>(std::ceil(
-            static_cast<double>(wanted) * app.definition.upgrade_strategy.minimum_health_capacity));
+        const auto keep = kept_while_replacing(app.definition);
         std::vector<const cluster::Task*> idle;
         std::vector<const cluster::Task*> running;
         for (const auto* task : there.old) {

@@ -136,10 +136,18 @@ awaitable<> full_disk(MasterLab& lab) {
         executor->beat();
         co_await sleep_for(std::chrono::milliseconds(10));
     }
-    // As an executor does that got no ACK: say it again.
+    // What was told meanwhile was not taken down: hosts join anew and tell what they have.
+    executor->beat();
+    const auto over = co_await executor->next(wire::Frame::kRefused);
+    REQUIRE(over.refused().why() == wire::Refused::UNKNOWN_SESSION);
+    wire::Inventory has;
     for (const auto& task : launches.tasks()) {
-        executor->report(task, TaskState::Running);
+        auto& status = *has.add_tasks();
+        status.set_number(task.number());
+        status.set_name(task.name());
+        status.set_state(static_cast<std::uint32_t>(TaskState::Running));
     }
+    co_await executor->join("one", std::move(has));
     const auto accepted = co_await lab.call("PUT", "/v2/apps/demo", R"({"instances":3})");
     REQUIRE(accepted.status == 200);
     const auto one_more = co_await take_launches(*executor, 1);

@@ -269,3 +269,35 @@ SCENARIO("a status that arrives twice, or after the end, is acknowledged and cha
     REQUIRE(acks.size() == 2);
     REQUIRE(acks[1].stamp == 9);
 }
+
+SCENARIO("hosts tell everything anew after a commit was refused") {
+    HeartLab lab;
+    six_running(lab);
+    const auto session = lab.session("a");
+    const std::vector<TaskStatus> nothing;
+    WHEN("the refused step ended what a host no longer has") {
+        lab.refuse([&](heart::Heart& heart, cluster::Step& step) {
+            heart.cluster().inventory(session, nothing, true, step);
+        });
+        THEN("its session is over, and the next list says it again") {
+            REQUIRE(lab.count(TaskState::Running) == 6);
+            REQUIRE(lab.cluster().find_host(session) == nullptr);
+            lab.join("a");
+            lab.join("b", statuses_of(lab, "b"));
+            lab.join("c", statuses_of(lab, "c"));
+            REQUIRE(lab.count(TaskState::Running) == 4);
+        }
+    }
+    WHEN("a host without an executor was waited for") {
+        lab.close("a");
+        lab.refuse([](heart::Heart&, cluster::Step&) {});
+        lab.join("b", statuses_of(lab, "b"));
+        lab.join("c", statuses_of(lab, "c"));
+        THEN("it is not waited for without end") {
+            lab.live(29s);
+            REQUIRE(lab.count(TaskState::Unreachable) == 0);
+            lab.live(2s);
+            REQUIRE(lab.count(TaskState::Unreachable) == 2);
+        }
+    }
+}

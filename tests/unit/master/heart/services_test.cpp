@@ -149,6 +149,22 @@ SCENARIO("a new definition replaces instances without falling below the wanted c
     }
 }
 
+SCENARIO("a replacement moves on although half of one instance is one instance") {
+    const std::string strategy =
+        R"("upgradeStrategy":{"minimumHealthCapacity":0.5,"maximumOverCapacity":0.5})";
+    HeartLab lab;
+    lab.join("a");
+    REQUIRE(lab.put(HeartLab::app("/demo", 1, strategy)));
+    lab.run_all();
+    REQUIRE(lab.put(HeartLab::app("/demo", 1, strategy + R"(,"env":{"COLOUR":"green"})")));
+    REQUIRE(lab.count(TaskState::Staging) == 1);
+    REQUIRE(lab.count(TaskState::Running) == 1);
+    lab.run_all();
+    lab.end_all_killed();
+    REQUIRE(lab.cluster().tasks().size() == 1);
+    REQUIRE(lab.services().find(AppId("/demo"))->deployment.empty());
+}
+
 SCENARIO("failing instances are started again more and more slowly") {
     HeartLab lab;
     lab.join("a");
