@@ -212,7 +212,8 @@ def sanitizers(total):
                 "tests/simulation/")
         return suite in ("unit", "simulation") and path.startswith(pure)
 
-    options = ["--buildtype=plain", "-Doptimization=1", "-Ddebug=false", "-Dcpp_args=-g1", "-Db_lundef=false"]
+    # No optimisation: coroutine code compiles twice as fast with a sanitizer, and the suites are short.
+    options = ["--buildtype=plain", "-Doptimization=0", "-Ddebug=false", "-Dcpp_args=-g1", "-Db_lundef=false"]
     for name, sanitizer, wanted, environment in (
             ("asan", "address", address_wanted, {"ASAN_OPTIONS": "detect_stack_use_after_return=0"}),
             ("ubsan", "undefined", undefined_wanted, {"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"})):
