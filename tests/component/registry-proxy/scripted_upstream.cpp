@@ -56,19 +56,22 @@ ScriptedUpstream::ScriptedUpstream(const asio::any_io_executor& executor) {
         route.handler = [this](http::Request request) { return answer(std::move(request)); };
         router.add(std::move(route));
     }
-    http::Route token;
-    token.method = "GET";
-    token.pattern = "/token";
-    token.auth = http::Auth::Public;
-    token.handler = [this](http::Request request) { return answer_token(std::move(request)); };
-    router.add(std::move(token));
+    http::Route token_route;
+    token_route.method = "GET";
+    token_route.pattern = "/token";
+    token_route.auth = http::Auth::Public;
+    token_route.handler = [this](http::Request request) {
+        return answer_token(std::move(request));
+    };
+    router.add(std::move(token_route));
     server_ = std::make_unique<http::Server>(executor, std::move(router), anybody, print_error);
     address_ = server_->listen("127.0.0.1:0");
 }
 
 proxy::Digest ScriptedUpstream::put_blob(const std::string& name, const std::string& bytes) {
     auto digest = proxy::Sha256::of(bytes);
-    documents_[name + "/blobs/" + digest.to_string()] = Document{"application/octet-stream", bytes};
+    documents_[name + "/blobs/" + digest.to_string()] =
+        Document{"application/octet-stream", bytes, {}};
     return digest;
 }
 
@@ -76,10 +79,16 @@ proxy::Digest ScriptedUpstream::put_manifest(const std::string& name,
                                              const std::string& tag,
                                              const std::string& bytes) {
     auto digest = proxy::Sha256::of(bytes);
-    const Document document{"application/vnd.oci.image.manifest.v1+json", bytes};
+    const Document document{"application/vnd.oci.image.manifest.v1+json", bytes, {}};
     documents_[name + "/manifests/" + tag] = document;
     documents_[name + "/manifests/" + digest.to_string()] = document;
     return digest;
+}
+
+void ScriptedUpstream::put_tags(const std::string& name,
+                                const std::string& body,
+                                const std::string& link) {
+    documents_[name + "/tags/list"] = Document{"application/json", body, link};
 }
 
 int ScriptedUpstream::count(const std::string& method_and_path) const {
@@ -94,7 +103,8 @@ awaitable<> ScriptedUpstream::stop() {
 awaitable<http::Response> ScriptedUpstream::answer_token(http::Request request) {
     ++counts_["GET /token"];
     token_authorizations.push_back(request.headers.get("Authorization").value_or(""));
-    co_return http::Response(200, "application/json", R"({"token":"t0ken","expires_in":300})");
+    const auto document = R"({"expires_in":300,"token":")" + token + R"("})";
+    co_return http::Response(200, "application/json", document);
 }
 
 http::Response ScriptedUpstream::send_blob(const http::Request& request, const std::string& bytes) {
@@ -102,6 +112,7 @@ http::Response ScriptedUpstream::send_blob(const http::Request& request, const s
     response.headers.set("Content-Type", "application/octet-stream");
     auto part = proxy::ByteRange{0, bytes.size()};
     const auto range = request.headers.get("Range");
+    blob_ranges.push_back(range.value_or(""));
     if (range && !ignores_ranges) {
         const auto choice = proxy::choose_range(*range, bytes.size());
         part = choice.part;
@@ -117,27 +128,49 @@ http::Response ScriptedUpstream::send_blob(const http::Request& request, const s
         --cuts_left;
         break_at = std::min(cut_after, content.size());
     }
-    response.stream_length = content.size();
+    if (!hides_lengths) {
+        response.stream_length = content.size();
+    }
     response.stream = std::make_shared<ScriptedBody>(std::move(content), break_at, hold);
     return response;
+}
+
+/// What a caller without the right Authorization gets.
+std::optional<http::Response> ScriptedUpstream::refuse(const http::Request& request) const {
+    const auto authorization = request.headers.get("Authorization");
+    if (needs_token && authorization != "Bearer " + token) {
+        http::Response response(
+            authorization ? refused_token_status : 401, "text/plain", "who are you");
+        response.headers.set("WWW-Authenticate",
+                             "Bearer realm=\"" + (realm.empty() ? url() + "/token" : realm) +
+                                 "\",service=\"test\"");
+        return response;
+    }
+    if (!basic_authorization.empty() && authorization != basic_authorization) {
+        http::Response response(401, "text/plain", "who are you");
+        response.headers.set("WWW-Authenticate", "Basic realm=\"test\"");
+        return response;
+    }
+    return std::nullopt;
 }
 
 awaitable<http::Response> ScriptedUpstream::answer(http::Request request) {
     const bool elsewhere = request.path.rfind("/elsewhere/", 0) == 0;
     const auto path = request.path.substr(elsewhere ? 11 : 4);
     ++counts_[request.method + " " + path];
-    if (fail_with != 0) {
+    if (const auto silence = silent) {
+        co_await silence->wait();
+    }
+    if (fail_with != 0 && fails_left > 0) {
+        --fails_left;
         co_return http::Response(fail_with, "text/plain", "told to fail");
     }
     const auto authorization = request.headers.get("Authorization");
     if (elsewhere && authorization) {
         leaked_authorizations.push_back(*authorization);
     }
-    if (needs_token && !elsewhere && authorization != "Bearer t0ken") {
-        http::Response response(401, "text/plain", "who are you");
-        response.headers.set("WWW-Authenticate",
-                             "Bearer realm=\"" + url() + "/token\",service=\"test\"");
-        co_return response;
+    if (auto refusal = refuse(request); refusal && !elsewhere) {
+        co_return std::move(*refusal);
     }
     const auto found = documents_.find(path);
     if (found == documents_.end()) {
@@ -155,6 +188,9 @@ awaitable<http::Response> ScriptedUpstream::answer(http::Request request) {
         co_return send_blob(request, found->second.bytes);
     }
     http::Response response(200, found->second.media_type, found->second.bytes);
+    if (!found->second.link.empty()) {
+        response.headers.set("Link", found->second.link);
+    }
     response.headers.set("Docker-Content-Digest",
                          proxy::Sha256::of(found->second.bytes).to_string());
     co_return response;
