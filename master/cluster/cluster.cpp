@@ -330,6 +330,7 @@ void Cluster::check_invariants() const {
     for (const auto& [number, host] : hosts_) {
         Resources used;
         PortSet taken;
+        auto free_ports = host.info.resources.ports;
         for (const auto task_number : host.tasks) {
             const auto* task = find_task(task_number);
             if (task == nullptr || task->host != number || is_terminal(task->reported)) {
@@ -344,7 +345,12 @@ void Cluster::check_invariants() const {
                            host.info.id.value);
                 }
                 taken.insert(port);
+                free_ports.erase(port);
             }
+        }
+        if (!(free_ports == host.free_ports)) {
+            broken("the free ports of host " + host.info.id.value +
+                   " are not those its tasks leave");
         }
         if (!(used == host.used)) {
             broken("the used resources of host " + host.info.id.value +

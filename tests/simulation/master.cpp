@@ -39,6 +39,14 @@ void ModelMaster::load() {
         heart_->load(place.first, place.second, value);
     }
     heart_->loaded();
+    for (const auto& [place, value] : records_) {
+        state::TaskRecord record;
+        const bool killed = place.first == state::Table::Task && record.ParseFromString(value) &&
+                            record.kill_wanted();
+        if (killed && !heart_->cluster().find_task(TaskNumber(place.second))->kill_wanted) {
+            throw Violation("the kill of " + record.name() + " is forgotten");
+        }
+    }
 }
 
 void ModelMaster::start() {
