@@ -285,8 +285,9 @@ awaitable<std::optional<std::string>> Transfer::read() {
     }
     std::string piece = std::exchange(received_, std::string());
     if (receiving_paused_) {
-        resume(CURLPAUSE_RECV);
+        resume(CURLPAUSE_RECV); // a fast sender has the next piece here at once, again and again
     }
+    co_await asio::post(loop_->executor(), asio::use_awaitable); // others have their turn
     co_return piece;
 }
 
