@@ -4,6 +4,14 @@
 #include "tests/component/registry-proxy/world.hpp"
 #include "tests/support/catch.hpp"
 
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/write.hpp>
+
+#include <algorithm>
+#include <thread>
+
 using namespace methos;
 using methos::test::big;
 using methos::test::make_bytes;
@@ -28,6 +36,72 @@ struct HeldBlob {
     std::string bytes;
     std::string path;
 };
+
+constexpr std::size_t block_bytes = 1024 * 1024;
+
+/// Sends blocks of nothing to one caller as fast as it can, from a thread of its own: unlike the
+/// scripted upstream it does not have to wait for the loop.
+class FastSender {
+  public:
+    explicit FastSender(std::size_t blocks)
+        : acceptor_(context_, {asio::ip::make_address("127.0.0.1"), 0}),
+          thread_([this, blocks] { serve(blocks); }) {}
+
+    FastSender(const FastSender&) = delete;
+    FastSender& operator=(const FastSender&) = delete;
+
+    ~FastSender() { thread_.join(); }
+
+    [[nodiscard]] std::string url() const {
+        return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()) + "/";
+    }
+
+  private:
+    void serve(std::size_t blocks) {
+        boost::system::error_code ended; // the caller may leave
+        asio::ip::tcp::socket socket(context_);
+        acceptor_.accept(socket, ended);
+        std::string request;
+        asio::read_until(socket, asio::dynamic_buffer(request), "\r\n\r\n", ended);
+        const auto head =
+            "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(blocks * block_bytes) +
+            "\r\n\r\n";
+        asio::write(socket, asio::buffer(head), ended);
+        const std::string block(block_bytes, '\0');
+        for (std::size_t i = 0; i < blocks && !ended; ++i) {
+            asio::write(socket, asio::buffer(block), ended);
+        }
+    }
+
+    asio::io_context context_;
+    asio::ip::tcp::acceptor acceptor_;
+    std::thread thread_;
+};
+
+struct Watch {
+    std::size_t received = 0;
+    std::size_t largest_step = 0; ///< bytes received between two turns of the loop
+    bool done = false;
+};
+
+awaitable<> receive_all(http::Client* client, std::string url, Watch* watch) {
+    http::ClientRequest request;
+    request.url = url;
+    request.total_limit.reset();
+    const auto stream = co_await client->open(std::move(request));
+    while (const auto piece = co_await stream->read()) {
+        watch->received += piece->size();
+    }
+    watch->done = true;
+}
+
+awaitable<> watch_turns(asio::any_io_executor executor, Watch* watch) {
+    while (!watch->done) {
+        const auto before = watch->received;
+        co_await asio::post(executor, asio::use_awaitable);
+        watch->largest_step = std::max(watch->largest_step, watch->received - before);
+    }
+}
 
 } // namespace
 
@@ -116,4 +190,18 @@ SCENARIO("a proxy that ends in the middle of a transfer begins again") {
     CHECK(world.get(blob.path).body == blob.bytes);
     CHECK(blob.count_transfers(world) == 2);
     world.finish();
+}
+
+SCENARIO("an upstream faster than the proxy leaves the loop to others") {
+    World world;
+    const FastSender sender(64);
+    Watch watch;
+    TaskGroup group(world.context.get_executor(), [](const std::string&, const Error&) {});
+    auto receiving = receive_all(&world.client, sender.url(), &watch);
+    group.spawn("receiver", std::move(receiving));
+    world.run(watch_turns(world.context.get_executor(), &watch));
+    CHECK(watch.received == 64 * block_bytes);
+    CHECK(watch.largest_step <= block_bytes);
+    world.turn_until([&group] { return group.size() == 0; });
+    world.run(world.upstream.stop());
 }

@@ -111,6 +111,8 @@ TEST_CASE("pushes come from this machine or with a password") {
     const PushGuard local;
     CHECK(local.check("127.0.0.1", std::nullopt).has_value());
     CHECK(local.check("::1", std::nullopt).has_value());
+    CHECK(local.check("::ffff:127.0.0.1", std::nullopt).has_value()); // IPv4 on a socket of [::]
+    CHECK(local.check("::ffff:10.0.0.2", std::nullopt).error().code == Code::Forbidden);
     CHECK(local.check("10.0.0.2", std::nullopt).error().code == Code::Forbidden);
 
     const auto guard = PushGuard::parse("# people\nann:secret\r\n\nbob:x:y\n");
