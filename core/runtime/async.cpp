@@ -6,6 +6,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/system/system_error.hpp>
 
@@ -70,6 +71,14 @@ awaitable<> sleep_for(Duration duration) {
 
 void throw_timeout(const std::string& what, Duration limit) {
     throw Failure(Code::Timeout, what + " took longer than " + format_duration(limit));
+}
+
+awaitable<bool> detail::ends_within(awaitable<> operation, Duration limit) {
+    using namespace asio::experimental::awaitable_operators;
+    auto timer = sleep_for(limit);
+    auto race = std::move(operation) || std::move(timer);
+    const auto winner = co_await std::move(race);
+    co_return winner.index() == 0;
 }
 
 Signal::Signal(const asio::any_io_executor& executor) : executor_(executor) {}

@@ -1,14 +1,11 @@
-// Deadlines for any awaitable. Separate from async.hpp because the operators it needs are slow to
-// compile.
+// Deadlines for any awaitable. Separate from async.hpp because few need them.
 #pragma once
 
 #include "core/runtime/async.hpp"
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
-
+#include <memory>
 #include <string>
 #include <utility>
-#include <variant>
 
 namespace methos {
 
@@ -16,22 +13,24 @@ namespace methos {
 
 namespace detail {
 
-/// The operation's end as a value. The race below takes an exception for "lost" and would go on
-/// waiting for the timer; a value ends it at once.
+/// The operation's end as a value. A race takes an exception for "lost" and would go on waiting
+/// for the other side; a value ends it at once.
 template <class T>
-awaitable<WorkOutcome<T>> outcome_of(awaitable<T> operation) {
-    WorkOutcome<T> outcome;
+awaitable<> run_into(awaitable<T> operation, std::shared_ptr<WorkOutcome<T>> outcome) {
     try {
         if constexpr (std::is_void_v<T>) {
             co_await std::move(operation);
         } else {
-            outcome.value.emplace(co_await std::move(operation));
+            outcome->value.emplace(co_await std::move(operation));
         }
     } catch (...) {
-        outcome.exception = std::current_exception();
+        outcome->exception = std::current_exception();
     }
-    co_return outcome;
 }
+
+/// Whether `operation`, which must not throw, ended before `limit`; if not, it has been cancelled
+/// and awaited. Not a template: the operators of a race are slow to compile.
+[[nodiscard]] awaitable<bool> ends_within(awaitable<> operation, Duration limit);
 
 } // namespace detail
 
@@ -39,20 +38,16 @@ awaitable<WorkOutcome<T>> outcome_of(awaitable<T> operation) {
 /// naming `what`. The operation must honour cancellation. Its own exceptions arrive as they are.
 template <class T>
 [[nodiscard]] awaitable<T> with_timeout(awaitable<T> operation, Duration limit, std::string what) {
-    using namespace asio::experimental::awaitable_operators;
-    auto guarded = detail::outcome_of(std::move(operation));
-    auto timer = sleep_for(limit);
-    auto race = std::move(guarded) || std::move(timer);
-    auto winner = co_await std::move(race);
-    if (winner.index() == 1) {
+    auto outcome = std::make_shared<detail::WorkOutcome<T>>();
+    auto guarded = detail::run_into(std::move(operation), outcome);
+    if (!co_await detail::ends_within(std::move(guarded), limit)) {
         throw_timeout(what, limit);
     }
-    auto& outcome = std::get<0>(winner);
-    if (outcome.exception) {
-        std::rethrow_exception(outcome.exception);
+    if (outcome->exception) {
+        std::rethrow_exception(outcome->exception);
     }
     if constexpr (!std::is_void_v<T>) {
-        co_return std::move(*outcome.value);
+        co_return std::move(*outcome->value);
     }
 }
 

@@ -1,9 +1,11 @@
 #include "executor/images/relay.hpp"
 
 #include "core/observe/log.hpp"
+#include "core/runtime/timeout.hpp"
 #include "executor/race.hpp"
 
 #include <boost/asio/connect.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/write.hpp>
