@@ -17,6 +17,8 @@ CallFailure failure_of(EngineFault fault) {
         return CallFailure::ImageMissing;
     case EngineFault::PortConflict:
         return CallFailure::PortConflict;
+    case EngineFault::NoSpace: // another host may have some
+        return CallFailure::Permanent;
     case EngineFault::NoSuchContainer: // removed before it was started: make it again
     case EngineFault::RemovalInProgress:
         return CallFailure::Retryable;

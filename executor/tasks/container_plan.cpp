@@ -239,6 +239,7 @@ ContainerFacts facts_of(const docker::ContainerState& state) {
     facts.status = status_of(state.status);
     facts.exit_code = state.exit_code;
     facts.oom_killed = state.oom_killed;
+    facts.pid = state.pid;
     facts.error = state.error;
     if (state.is_failed_start() && facts.error.empty()) {
         facts.error = "exit code " + std::to_string(state.exit_code);

@@ -12,6 +12,7 @@ using namespace std::chrono_literals;
 using Status = ContainerFacts::Status;
 
 constexpr int tries_max = 3;              // creates and starts of one task that may fail
+constexpr Duration refusal_limit = 30s;   // containerd comes back by itself (docker-engine.md 5.2)
 constexpr int phantoms_before_rename = 3; // docker-engine.md 3.14
 constexpr Duration retry_first = 200ms;
 constexpr Duration retry_cap = 5s;
@@ -136,6 +137,7 @@ void Lifecycle::on(const event::CreateFailed& failed, const Now& now) {
     if (!answers(Call::Create)) {
         return;
     }
+    bool give_up = false;
     switch (failed.failure) {
     case CallFailure::NotSent:
         return;
@@ -150,15 +152,17 @@ void Lifecycle::on(const event::CreateFailed& failed, const Now& now) {
         return;
     case CallFailure::ImageMissing:
         image_id_.clear(); // removed since we looked: fetch it again
+        give_up = ++tries_ >= tries_max;
         break;
     case CallFailure::Retryable:
+        give_up = goes_on_too_long(now);
         break;
     case CallFailure::PortConflict:
     case CallFailure::Permanent:
-        tries_ = tries_max;
+        give_up = true;
         break;
     }
-    if (++tries_ < tries_max) {
+    if (!give_up) {
         retry_later(now);
         return;
     }
@@ -179,6 +183,7 @@ void Lifecycle::on(const event::StartFailed& failed, const Now& now) {
     if (!answers(Call::Start)) {
         return;
     }
+    bool give_up = false;
     switch (failed.failure) {
     case CallFailure::NotSent:
         start_sent_ = false;
@@ -192,13 +197,13 @@ void Lifecycle::on(const event::StartFailed& failed, const Now& now) {
         pending_end_ = End{TaskState::Failed, Reason::PortConflict, failed.message, std::nullopt};
         break;
     case CallFailure::Retryable:
-        ++tries_;
+        give_up = goes_on_too_long(now);
         break;
     default:
-        tries_ = tries_max;
+        give_up = true;
         break;
     }
-    if (tries_ >= tries_max && !pending_end_) {
+    if (give_up) {
         pending_end_ = End{TaskState::Failed,
                            Reason::LaunchFailed,
                            "Docker could not start the container: " + failed.message,
@@ -567,6 +572,15 @@ bool Lifecycle::answers(Call call) {
     }
     call_ = Call::None;
     return true;
+}
+
+/// Counts a refusal that may pass by itself.
+bool Lifecycle::goes_on_too_long(const Now& now) {
+    if (!refused_since_) {
+        refused_since_ = now.mono;
+    }
+    failures_ = std::max(failures_, tries_); // the pauses grow, though other calls go well
+    return ++tries_ >= tries_max && now.mono - *refused_since_ >= refusal_limit;
 }
 
 void Lifecycle::want_inspect() {

@@ -31,7 +31,8 @@ struct ContainerFacts {
     Status status = Status::Created;
     int exit_code = 0;
     bool oom_killed = false;
-    std::string error; ///< why the Engine could not start it
+    std::int64_t pid = 0; ///< as dockerd sees it; 0 when it does not run
+    std::string error;    ///< why the Engine could not start it
     WallTime started_at;
     WallTime finished_at;
     std::vector<std::string> ip_addresses;
@@ -63,7 +64,7 @@ enum class CallFailure : std::uint8_t {
     NameConflict, ///< 409 at create
     ImageMissing, ///< 404 at create
     PortConflict,
-    Retryable, ///< the Engine said no for a reason that passes
+    Retryable, ///< the Engine said no for a reason that may pass by itself
     Permanent, ///< the Engine said no and will say so again
 };
 
@@ -284,6 +285,7 @@ class Lifecycle {
     [[nodiscard]] bool holder_is_this_attempt() const;
     [[nodiscard]] bool is_running() const;
     [[nodiscard]] bool answers(Call call);
+    [[nodiscard]] bool goes_on_too_long(const Now& now);
     void want_inspect();
     void retry_later(const Now& now);
     void wake(MonoTime at);
@@ -304,10 +306,11 @@ class Lifecycle {
     bool dirty_ = false; ///< a hint came while a call was in flight: look again after it
     ContainerFacts facts_;
     std::string image_id_;
-    MonoTime not_before_{}; ///< of the next call, after a failure
-    int failures_ = 0;      ///< in a row, for the backoff
-    int tries_ = 0;         ///< creates and starts that failed
-    int phantoms_ = 0;      ///< name conflicts with nobody
+    MonoTime not_before_{};                 ///< of the next call, after a failure
+    int failures_ = 0;                      ///< in a row, for the backoff
+    int tries_ = 0;                         ///< creates and starts that failed
+    std::optional<MonoTime> refused_since_; ///< for reasons that may pass
+    int phantoms_ = 0;                      ///< name conflicts with nobody
 
     bool create_sent_ = false; ///< a container may exist
     bool resolve_conflict_ = false;

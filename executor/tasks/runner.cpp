@@ -32,7 +32,10 @@ TaskRunner::TaskRunner(asio::any_io_executor executor,
                  },
                  [this](const std::string& why) { docker_down(why); },
                  [this](const docker::Event& event) { docker_event(event); },
-                 [this](ContainerList list) { reconcile(list); },
+                 [this](ContainerList list) {
+                     reconcile(list);
+                     kill_lost_processes();
+                 },
              }),
       starts_(executor, options_.starts_max), light_calls_(executor, light_calls_max),
       removes_(executor, removes_max), pump_(executor),
@@ -247,6 +250,16 @@ void TaskRunner::reconcile(const ContainerList& list) {
     }
 }
 
+/// A kill makes dockerd notice that the process is gone; then it ends as any other.
+void TaskRunner::kill_lost_processes() {
+    for (const auto& lost : processes_.check(clock_.now().mono)) {
+        log::warning("Docker has missed the end of a task's process; killing the container",
+                     {{"task", lost.name.value}, {"container", lost.container_id}});
+        auto call = calls_.force_kill(lost.container_id);
+        group_.spawn("kill", run_call(lost.name, std::move(call)));
+    }
+}
+
 void TaskRunner::adopt(const docker::ContainerSummary& row) {
     if (adopting_ids_.insert(row.id).second) {
         ++adopting_;
@@ -258,8 +271,10 @@ awaitable<> TaskRunner::run_adopt(std::string container) {
     Event answer = event::InspectFailed();
     while (docker_.up && std::holds_alternative<event::InspectFailed>(answer)) {
         // An inventory without this container would be a lie, so there is no giving up.
-        const auto permit = co_await light_calls_.acquire();
-        answer = co_await calls_.inspect(container);
+        {
+            const auto permit = co_await light_calls_.acquire();
+            answer = co_await calls_.inspect(container);
+        }
         if (std::holds_alternative<event::InspectFailed>(answer)) {
             co_await sleep_for(adopt_retry);
         }
@@ -322,6 +337,9 @@ void TaskRunner::deliver(const TaskName& name, Event event) {
         const auto found = tasks_.find(to);
         if (found == tasks_.end()) {
             continue;
+        }
+        if (const auto* seen = std::get_if<event::Seen>(&next)) {
+            processes_.saw(to, seen->facts);
         }
         const auto actions = found->second.life.step(next, clock_.now());
         for (const auto& action : actions) {
@@ -419,6 +437,7 @@ void TaskRunner::do_action(Task& task, const action::Report& report) {
 void TaskRunner::do_action(Task& task, const action::Forget&) {
     const auto name = task.life.identity().name;
     outbox_.forget(name);
+    processes_.forget(name);
     tasks_.erase(name);
 }
 

@@ -10,6 +10,7 @@
 #include "executor/tasks/container_plan.hpp"
 #include "executor/tasks/docker_watch.hpp"
 #include "executor/tasks/outbox.hpp"
+#include "executor/tasks/process_watch.hpp"
 
 #include <deque>
 #include <functional>
@@ -94,6 +95,7 @@ class TaskRunner {
     void docker_down(const std::string& why);
     void docker_event(const docker::Event& event);
     void reconcile(const ContainerList& list);
+    void kill_lost_processes();
     void adopt(const docker::ContainerSummary& row);
     void adoption_ended();
 
@@ -127,6 +129,7 @@ class TaskRunner {
     ContainerCalls calls_;
     DockerWatch watch_;
     StatusOutbox outbox_;
+    ProcessWatch processes_;
     DockerState docker_;
     bool listed_ = false;
     std::size_t adopting_ = 0;

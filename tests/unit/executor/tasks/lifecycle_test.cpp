@@ -250,6 +250,47 @@ SCENARIO("a connection cut during start does not start the container twice") {
     }
 }
 
+SCENARIO("a containerd that is away fails a task only when it stays away") {
+    Bench bench;
+    bench.to_started();
+    const auto away_since = bench.now.mono;
+    const Duration outage = GENERATE(20s, 600s);
+    int starts = 1;
+    Actions actions = bench.feed(event::StartFailed{CallFailure::Retryable, "unavailable"});
+    for (int turn = 0; turn < 200 && states(actions).empty(); ++turn) {
+        if (find<action::Inspect>(actions) != nullptr) {
+            auto refused = Bench::facts(Status::Created);
+            refused.error = "unavailable";
+            actions = bench.feed(event::Seen{refused});
+        } else if (find<action::Remove>(actions) != nullptr) {
+            actions = bench.feed(event::Removed());
+        } else if (find<action::Create>(actions) != nullptr) {
+            actions = bench.feed(event::Created{"c2"});
+            ++starts;
+            // Created reports STARTING; what matters is what becomes of the start.
+            REQUIRE(find<action::Start>(actions) != nullptr);
+            if (bench.now.mono - away_since > outage) {
+                (void)bench.feed(event::Started());
+                auto running = Bench::facts(Status::Running);
+                running.id = "c2";
+                actions = bench.feed(event::Seen{running});
+            } else {
+                actions = bench.feed(event::StartFailed{CallFailure::Retryable, "unavailable"});
+            }
+        } else {
+            REQUIRE(bench.life.wake_at());
+            bench.now.mono = *bench.life.wake_at();
+            actions = bench.feed(event::Timer());
+        }
+    }
+    const bool came_back = outage == 20s;
+    const auto expected = came_back ? TaskState::Running : TaskState::Failed;
+    CHECK(states(actions) == std::vector{expected});
+    CHECK(bench.now.mono - away_since <= 60s);
+    CHECK(starts >= 3);
+    CHECK(starts <= 20);
+}
+
 SCENARIO("a name conflict is resolved by looking at who has the name") {
     Bench bench;
     (void)bench.feed(event::Begin());

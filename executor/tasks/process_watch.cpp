@@ -1,0 +1,56 @@
+#include "executor/tasks/process_watch.hpp"
+
+#include <fstream>
+#include <string_view>
+
+namespace methos::executor {
+
+namespace {
+
+constexpr Duration gone_limit = std::chrono::seconds(10);
+
+} // namespace
+
+/// Its cgroup's path names the container, with every driver and both versions of cgroups; so a pid
+/// that was given to somebody else is not taken for it.
+bool ProcessWatch::is_container_process(std::int64_t pid, const std::string& container) const {
+    std::ifstream cgroups(proc_dir_ + "/" + std::to_string(pid) + "/cgroup");
+    std::string line;
+    while (std::getline(cgroups, line)) {
+        if (line.find(container) != std::string::npos) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void ProcessWatch::saw(const TaskName& name, const ContainerFacts& facts) {
+    const bool runs = facts.status == ContainerFacts::Status::Running && facts.pid > 0;
+    const auto known = watched_.find(name);
+    const bool same = known != watched_.end() && known->second.container_id == facts.id &&
+                      known->second.pid == facts.pid;
+    if (runs && same) {
+        return;
+    }
+    watched_.erase(name);
+    if (runs && is_container_process(facts.pid, facts.id)) {
+        watched_.emplace(name, Watched{facts.id, facts.pid, std::nullopt});
+    }
+}
+
+std::vector<ProcessWatch::Lost> ProcessWatch::check(MonoTime now) {
+    std::vector<Lost> lost;
+    for (auto& [name, watched] : watched_) {
+        if (is_container_process(watched.pid, watched.container_id)) {
+            watched.gone_since.reset();
+        } else if (!watched.gone_since) {
+            watched.gone_since = now;
+        } else if (now - *watched.gone_since > gone_limit) {
+            watched.gone_since = now;
+            lost.push_back(Lost{name, watched.container_id, watched.pid});
+        }
+    }
+    return lost;
+}
+
+} // namespace methos::executor

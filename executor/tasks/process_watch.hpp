@@ -1,0 +1,50 @@
+// Notices lost exits: dockerd says for ever that a container runs whose process is long gone
+// (docker-engine.md 3.7; moby issues 33820 and 41227). Owned by the TaskRunner, which looks with
+// each regular list. Reads /proc only; what to do about it is the caller's. A process that /proc
+// did not show to begin with (dockerd in another PID namespace) is never watched.
+#pragma once
+
+#include "core/base/clock.hpp"
+#include "executor/tasks/lifecycle.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace methos::executor {
+
+class ProcessWatch {
+  public:
+    explicit ProcessWatch(std::string proc_dir = "/proc") : proc_dir_(std::move(proc_dir)) {}
+
+    /// What inspect has just said of a task's container.
+    void saw(const TaskName& name, const ContainerFacts& facts);
+
+    void forget(const TaskName& name) { watched_.erase(name); }
+
+    struct Lost {
+        TaskName name;
+        std::string container_id;
+        std::int64_t pid = 0;
+    };
+
+    /// Tasks whose process has been gone for more than 10 s without a word from Docker; each again
+    /// no sooner than 10 s later.
+    [[nodiscard]] std::vector<Lost> check(MonoTime now);
+
+  private:
+    struct Watched {
+        std::string container_id;
+        std::int64_t pid = 0;
+        std::optional<MonoTime> gone_since;
+    };
+
+    [[nodiscard]] bool is_container_process(std::int64_t pid, const std::string& container) const;
+
+    std::string proc_dir_;
+    std::map<TaskName, Watched> watched_;
+};
+
+} // namespace methos::executor
