@@ -23,6 +23,7 @@ import urllib.parse
 
 BUSYBOX = "/bin/busybox"
 REQUEST_SECONDS_MAX = 60
+MEBIBYTE = 1024 * 1024
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -102,8 +103,10 @@ def busybox_layer(busybox):
 
 def filler_layer(number, size):
     """Random bytes from a fixed seed: no compression hides how many were moved."""
+    source = random.Random(number * 1_000_003 + size)
+    content = b"".join(source.randbytes(min(MEBIBYTE, size - at)) for at in range(0, size, MEBIBYTE))
     layer = LayerTar()
-    layer.add(f"filler-{number}", 0o644, content=random.Random(number * 1_000_003 + size).randbytes(size))
+    layer.add(f"filler-{number}", 0o644, content=content)
     return layer.finish()
 
 

@@ -7,18 +7,21 @@ Both sides use the same dockerd, image, command and network, turn by turn, and t
 import concurrent.futures
 import datetime
 import statistics
+import threading
 import time
 
 from tests.support.cluster_case import app_path
 from tests.support.lab import HUB_IP, UPSTREAM_NAME
-from tests.support.rest import wait_until
+from tests.support.rest import Rest, wait_until
 
 IMAGE = f"{UPSTREAM_NAME}/lib/demo:1"
 COMMAND = ["/bin/sh", "-c", "trap 'exit 0' TERM; sleep 100000 & wait $!"]
+MEMORY_MB = 8
 WAIT_SECONDS = 180
 FIFTY = 50
 FIFTY_ROUNDS = 3
 PARALLEL = (1, 2, 4, 8)  # raw Engine clients per host; the best one is the rival
+CLIENTS = threading.local()
 
 
 def started_at(container):
@@ -29,7 +32,7 @@ def started_at(container):
 
 
 def definition(name, instances):
-    return {"id": f"/{name}", "cmd": COMMAND[2], "instances": instances, "cpus": 0.01, "mem": 8,
+    return {"id": f"/{name}", "cmd": COMMAND[2], "instances": instances, "cpus": 0.01, "mem": MEMORY_MB,
             "networks": [{"mode": "host"}], "container": {"type": "DOCKER", "docker": {"image": IMAGE}},
             "requirePorts": False, "portDefinitions": []}
 
@@ -50,12 +53,22 @@ def by_methos(lab, name, count):
     return last - begun
 
 
+def engine_of(host):
+    """This thread's connection to the host's Engine; kept open, as the executor keeps its own."""
+    clients = CLIENTS.__dict__.setdefault("by_socket", {})
+    if host.docker.base not in clients:
+        clients[host.docker.base] = Rest(host.docker.base, timeout=WAIT_SECONDS, keep_alive=True)
+    return clients[host.docker.base]
+
+
 def create_and_start(host, image):
-    """One container as a client of the raw Engine makes it, on a connection that is kept, as ours is."""
+    """One container as a client of the raw Engine makes it, with the options that Methos gives its own."""
     body = {"Image": image, "Entrypoint": COMMAND[:2], "Cmd": COMMAND[2:],
-            "HostConfig": {"NetworkMode": "host", "Memory": 32 * 1024 * 1024}}
-    made = host.docker.post("/containers/create", body)["Id"]
-    host.docker.post(f"/containers/{made}/start")
+            "HostConfig": {"NetworkMode": "host", "Init": True, "CpuShares": 10,
+                           "Memory": MEMORY_MB * 1024 * 1024, "MemorySwap": MEMORY_MB * 1024 * 1024}}
+    engine = engine_of(host)
+    made = engine.post("/containers/create", body)["Id"]
+    engine.post(f"/containers/{made}/start")
     return host, made
 
 
