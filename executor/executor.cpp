@@ -62,8 +62,7 @@ struct Executor::Parts {
         runner_.plan.cluster_key = options.token.server_key;
         runner_.plan.host = identity.id.value;
         runner_.plan.publish_ip = options.publish_ip;
-        runner_.plan.policy.forbidden_paths = {
-            options.docker_socket, "/var/run/docker.sock", "/var/lib/docker"};
+        runner_.plan.policy.forbidden_paths = forbidden_host_paths(options.docker_socket, "");
         const auto cpus = detect_host_resources("").scalars.milli_cpus / milli;
         runner_.starts_max = static_cast<std::size_t>(cpus) * starts_per_cpu;
         return runner_;

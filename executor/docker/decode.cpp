@@ -6,6 +6,7 @@
 #include "executor/docker/lines.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <utility>
 
@@ -32,6 +33,17 @@ int exit_code_of(std::int64_t number) {
         return -1;
     }
     return static_cast<int>(static_cast<std::uint32_t>(number & unsigned_max));
+}
+
+/// 137 of "Exited (137) 2 hours ago"; 0 of anything else.
+int exit_code_in(const std::string& status) {
+    constexpr std::string_view before = "Exited (";
+    int code = 0;
+    if (status.starts_with(before)) {
+        const auto* first = status.data() + before.size();
+        (void)std::from_chars(first, status.data() + status.size(), code);
+    }
+    return code;
 }
 
 std::string without_slash(std::string name) {
@@ -235,6 +247,7 @@ std::vector<ContainerSummary> decode_list(const std::string& body) {
         summary.image = text(row, "Image");
         summary.image_id = text(row, "ImageID");
         summary.status = parse_container_status(text(row, "State"));
+        summary.exit_code = exit_code_in(text(row, "Status"));
         const auto seconds = json_access::number(row, "Created");
         const bool fits =
             seconds > 0 && seconds < std::numeric_limits<std::int64_t>::max() / nanos_per_second;

@@ -71,7 +71,7 @@ http::ClientRequest Dialer::make_request(const Call& call, const std::string& pr
     request.connect_limit = limits_.connect;
     request.total_limit = call.limit;
     request.body_bytes_max = answer_bytes_max;
-    request.fresh_connection = fresh_connections_;
+    request.fresh_connection = fresh_connections_ || !call.repeatable;
     return request;
 }
 

@@ -17,6 +17,8 @@ struct Call {
     std::string body;                         ///< JSON unless `upload` is set
     std::shared_ptr<http::BodyReader> upload; ///< a tar archive
     http::Headers headers;
+    bool repeatable = true; ///< false: on a connection of its own, for a kept one that has died
+                            ///< makes the http client send it again
     Duration limit = std::chrono::seconds(10); ///< for open(): until the head has arrived
 };
 

@@ -176,6 +176,7 @@ awaitable<Answer<StartOutcome>> Engine::start_container(std::string container) {
     Call call;
     call.method = "POST";
     call.path = "/containers/" + container + "/start";
+    call.repeatable = false; // a second start runs an exited container again
     call.limit = impl_->limits().start;
     const auto response = co_await impl_->dialer.send(std::move(call));
     if (response.status == 304) {

@@ -260,6 +260,7 @@ struct ContainerSummary {
     std::string image;
     std::string image_id;
     ContainerStatus status = ContainerStatus::Unknown;
+    int exit_code = 0;        ///< of the words "Exited (137) 2 hours ago"
     UnixNanos created_at = 0; ///< whole seconds
     Labels labels;
 };

@@ -233,6 +233,17 @@ ContainerFacts::Status status_of(docker::ContainerStatus status) {
     return ContainerFacts::Status::Removing;
 }
 
+static void add_identity(ContainerFacts& facts, const docker::Labels& labels) {
+    if (const auto identity = identity_of(labels)) {
+        facts.task = identity->name.value;
+        facts.host = identity->host;
+        facts.app = identity->app;
+        facts.spec_hash = identity->spec_hash;
+        facts.attempt = identity->attempt;
+        facts.kill_grace = identity->kill_grace;
+    }
+}
+
 ContainerFacts facts_of(const docker::ContainerState& state) {
     ContainerFacts facts;
     facts.id = state.id;
@@ -252,14 +263,19 @@ ContainerFacts facts_of(const docker::ContainerState& state) {
         }
     }
     facts.host_ports = ports_of(label_of(state.labels, label::ports), state.ports);
-    if (const auto identity = identity_of(state.labels)) {
-        facts.task = identity->name.value;
-        facts.host = identity->host;
-        facts.app = identity->app;
-        facts.spec_hash = identity->spec_hash;
-        facts.attempt = identity->attempt;
-        facts.kill_grace = identity->kill_grace;
-    }
+    add_identity(facts, state.labels);
+    return facts;
+}
+
+ContainerFacts facts_of(const docker::ContainerSummary& row) {
+    ContainerFacts facts;
+    facts.id = row.id;
+    facts.status = status_of(row.status);
+    facts.exit_code = row.exit_code;
+    facts.started_at = wall_of(row.created_at);
+    facts.finished_at = facts.started_at;
+    facts.host_ports = ports_of(label_of(row.labels, label::ports), {});
+    add_identity(facts, row.labels);
     return facts;
 }
 

@@ -28,6 +28,9 @@ plan_container(const TaskSpec& spec, const TaskLaunch& launch, const PlanContext
 
 [[nodiscard]] ContainerFacts facts_of(const docker::ContainerState& state);
 
+/// For want of an inspect: without times and addresses, and with the ports of the label only.
+[[nodiscard]] ContainerFacts facts_of(const docker::ContainerSummary& row);
+
 /// Whose container it is, as its labels say. Nothing when it is not a task of ours.
 [[nodiscard]] std::optional<TaskIdentity> identity_of(const docker::Labels& labels);
 

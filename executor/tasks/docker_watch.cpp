@@ -5,6 +5,8 @@
 #include "executor/race.hpp"
 #include "executor/tasks/labels.hpp"
 
+#include <optional>
+
 namespace methos::executor {
 
 namespace {
@@ -83,8 +85,21 @@ awaitable<> DockerWatch::follow(docker::EventStream& events) {
 awaitable<> DockerWatch::list_regularly() {
     for (;;) {
         co_await sleep_for(list_interval);
-        auto list = co_await engine_.list_containers(ours());
-        handlers_.listed(std::move(list));
+        std::optional<ContainerList> list;
+        try {
+            list = co_await engine_.list_containers(ours());
+        } catch (const Failure& failure) {
+            if (failure.code() == Code::Cancelled) {
+                throw;
+            }
+            // A busy daemon may be slow to list; whether it is away is for the pings to say.
+            log::limited("docker-list",
+                         "Docker did not list its containers; trying again",
+                         {{"why", failure.error().to_string()}});
+        }
+        if (list) {
+            handlers_.listed(*std::move(list));
+        }
     }
 }
 

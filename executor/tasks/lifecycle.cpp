@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 using Status = ContainerFacts::Status;
 
 constexpr int tries_max = 3;              // creates and starts of one task that may fail
-constexpr Duration refusal_limit = 30s;   // containerd comes back by itself (docker-engine.md 5.2)
+constexpr Duration refusal_limit = 60s;   // containerd comes back by itself (docker-engine.md 5.2)
 constexpr int phantoms_before_rename = 3; // docker-engine.md 3.14
 constexpr Duration retry_first = 200ms;
 constexpr Duration retry_cap = 5s;
@@ -163,6 +163,7 @@ void Lifecycle::on(const event::CreateFailed& failed, const Now& now) {
         break;
     }
     if (!give_up) {
+        tell_trouble("Docker could not create the container yet: " + failed.message, now);
         retry_later(now);
         return;
     }
@@ -212,6 +213,7 @@ void Lifecycle::on(const event::StartFailed& failed, const Now& now) {
     remove_wanted_ = true; // unless inspect says that it runs all the same
     want_inspect();
     if (!pending_end_) {
+        tell_trouble("Docker could not start the container yet: " + failed.message, now);
         retry_later(now);
     }
 }
@@ -292,6 +294,7 @@ void Lifecycle::on(const event::DockerUp&, const Now&) {
     docker_up_ = true;
     not_before_ = MonoTime();
     failures_ = 0;
+    refused_since_.reset(); // a daemon that has come back gets its own time
     want_inspect();
 }
 
@@ -581,6 +584,13 @@ bool Lifecycle::goes_on_too_long(const Now& now) {
     }
     failures_ = std::max(failures_, tries_); // the pauses grow, though other calls go well
     return ++tries_ >= tries_max && now.mono - *refused_since_ >= refusal_limit;
+}
+
+/// What a launch waits for. The state stays: nothing is decided.
+void Lifecycle::tell_trouble(const std::string& message, const Now& now) {
+    if (!kill_grace_ && (last_.state == TaskState::Staging || last_.state == TaskState::Starting)) {
+        report(last_.state, Reason::None, message, false, now);
+    }
 }
 
 void Lifecycle::want_inspect() {

@@ -286,6 +286,7 @@ class Lifecycle {
     [[nodiscard]] bool is_running() const;
     [[nodiscard]] bool answers(Call call);
     [[nodiscard]] bool goes_on_too_long(const Now& now);
+    void tell_trouble(const std::string& message, const Now& now);
     void want_inspect();
     void retry_later(const Now& now);
     void wake(MonoTime at);

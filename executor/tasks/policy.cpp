@@ -23,6 +23,20 @@ bool holds(const fs::path& outer, const fs::path& inner) {
 
 } // namespace
 
+std::vector<std::string> forbidden_host_paths(const std::string& docker_socket,
+                                              const std::string& root_dir) {
+    std::vector<std::string> paths = {docker_socket,
+                                      "/run/docker.sock",
+                                      "/var/run/docker.sock",
+                                      "/run/docker", // the usual exec-root
+                                      "/var/run/docker",
+                                      "/run/containerd", // its socket is as good as Docker's
+                                      "/var/run/containerd",
+                                      "/var/lib/containerd"};
+    paths.push_back(root_dir.empty() ? "/var/lib/docker" : root_dir);
+    return paths;
+}
+
 Result<void> check_host_path(const Policy& policy, const std::string& path) {
     const auto wanted =
         real_path(path.size() > 1 && path.back() == '/' ? path.substr(0, path.size() - 1) : path);

@@ -11,8 +11,13 @@
 namespace methos::executor {
 
 struct Policy {
-    std::vector<std::string> forbidden_paths; ///< Docker's socket and data root; `/` always is
+    std::vector<std::string> forbidden_paths; ///< of forbidden_host_paths(); `/` always is
 };
+
+/// Where Docker and its containerd can be told what to do, or their data be changed. `root_dir`
+/// may be empty: not known yet.
+[[nodiscard]] std::vector<std::string> forbidden_host_paths(const std::string& docker_socket,
+                                                            const std::string& root_dir);
 
 /// Whether a host path may be mounted. A path is refused when it is a forbidden one, lies inside
 /// one or holds one. Errors: Forbidden, naming both.

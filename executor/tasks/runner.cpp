@@ -9,10 +9,12 @@ namespace methos::executor {
 
 namespace {
 
-constexpr std::size_t light_calls_max = 16;
+constexpr std::size_t inspects_max = 16;
+constexpr std::size_t creates_max = 8;
 constexpr std::size_t removes_max = 4;
 constexpr std::size_t pending_kills_max = 10'000;
 constexpr Duration adopt_retry = std::chrono::milliseconds(500);
+constexpr int adopt_tries_max = 6; // then the list's row must do
 constexpr Duration pump_longest = std::chrono::seconds(60);
 
 } // namespace
@@ -37,8 +39,8 @@ TaskRunner::TaskRunner(asio::any_io_executor executor,
                      kill_lost_processes();
                  },
              }),
-      starts_(executor, options_.starts_max), light_calls_(executor, light_calls_max),
-      removes_(executor, removes_max), pump_(executor),
+      starts_(executor, options_.starts_max), inspects_(executor, inspects_max),
+      creates_(executor, creates_max), removes_(executor, removes_max), pump_(executor),
       group_(executor, [](const std::string& child, const Error& error) {
           log::failure("a part of the executor ended unexpectedly", error, {{"part", child}});
       }) {}
@@ -182,10 +184,8 @@ void TaskRunner::docker_up(const docker::EngineVersion& version,
                            const docker::EngineInfo& info,
                            ContainerList list) {
     docker_ = DockerState{true, version.engine, version.api.to_string(), info.root_dir};
-    options_.plan.policy.forbidden_paths = {engine_.socket_path(), "/var/run/docker.sock"};
-    if (!info.root_dir.empty()) {
-        options_.plan.policy.forbidden_paths.push_back(info.root_dir);
-    }
+    options_.plan.policy.forbidden_paths =
+        forbidden_host_paths(engine_.socket_path(), info.root_dir);
     log::info("Docker is there", {{"version", docker_.version}, {"api", docker_.api}});
     handlers_.docker_changed();
     ++adopting_; // so that adoption_ended() is called at least once, after all of them
@@ -263,23 +263,30 @@ void TaskRunner::kill_lost_processes() {
 void TaskRunner::adopt(const docker::ContainerSummary& row) {
     if (adopting_ids_.insert(row.id).second) {
         ++adopting_;
-        group_.spawn("adopt " + row.id, run_adopt(row.id));
+        group_.spawn("adopt " + row.id, run_adopt(row));
     }
 }
 
-awaitable<> TaskRunner::run_adopt(std::string container) {
+awaitable<> TaskRunner::run_adopt(docker::ContainerSummary row) {
+    // An inventory without this container would be a lie, so there is no giving it up; and one
+    // container that Docker cannot inspect (its files are damaged) must not keep the inventory of
+    // all others back, so in the end what the list said of it must do.
     Event answer = event::InspectFailed();
+    int tries = 0;
     while (docker_.up && std::holds_alternative<event::InspectFailed>(answer)) {
-        // An inventory without this container would be a lie, so there is no giving up.
-        {
-            const auto permit = co_await light_calls_.acquire();
-            answer = co_await calls_.inspect(container);
+        if (tries == adopt_tries_max) {
+            log::warning("Docker lists a container but cannot inspect it; going by the list",
+                         {{"container", row.id}});
+            answer = event::Seen{facts_of(row)};
+            break;
         }
-        if (std::holds_alternative<event::InspectFailed>(answer)) {
+        if (tries++ > 0) {
             co_await sleep_for(adopt_retry);
         }
+        const auto permit = co_await inspects_.acquire();
+        answer = co_await calls_.inspect(row.id);
     }
-    adopting_ids_.erase(container);
+    adopting_ids_.erase(row.id);
     const auto* seen = std::get_if<event::Seen>(&answer);
     if (seen != nullptr && !tasks_.contains(TaskName(seen->facts.task))) {
         const auto& facts = seen->facts;
@@ -386,7 +393,7 @@ void TaskRunner::do_action(Task& task, const action::Create& create) {
     planned->image = create.image_id;
     task.container_name = container_name_of(name) + create.name_suffix;
     auto call = calls_.create(std::move(*planned), task.container_name);
-    group_.spawn("create", run_limited(name, light_calls_, std::move(call)));
+    group_.spawn("create", run_limited(name, creates_, std::move(call)));
 }
 
 void TaskRunner::do_action(Task& task, const action::Start& start) {
@@ -396,7 +403,7 @@ void TaskRunner::do_action(Task& task, const action::Start& start) {
 void TaskRunner::do_action(Task& task, const action::Inspect& inspect) {
     auto call =
         calls_.inspect(inspect.container_id.empty() ? task.container_name : inspect.container_id);
-    group_.spawn("inspect", run_limited(task.life.identity().name, light_calls_, std::move(call)));
+    group_.spawn("inspect", run_limited(task.life.identity().name, inspects_, std::move(call)));
 }
 
 void TaskRunner::do_action(Task& task, const action::Stop& stop) {
@@ -425,7 +432,8 @@ void TaskRunner::do_action(Task& task, const action::Report& report) {
     const bool kept = status.state == TaskState::Failed || status.state == TaskState::Finished;
     if (kept && !status.container_id.empty()) {
         for (const auto& [name, other] : tasks_) {
-            const bool same_app = other.life.identity().app == task.life.identity().app;
+            const auto& app = task.life.identity().app;
+            const bool same_app = !app.empty() && other.life.identity().app == app;
             if (same_app && other.life.ended() && name != status.name) {
                 events_.emplace_back(name, event::Superseded()); // delivered after this step
             }

@@ -116,7 +116,7 @@ class TaskRunner {
     [[nodiscard]] awaitable<> run_call(TaskName name, awaitable<Event> call);
     [[nodiscard]] awaitable<> run_limited(TaskName name, Semaphore& lane, awaitable<Event> call);
     [[nodiscard]] awaitable<> run_start(TaskName name, std::string container);
-    [[nodiscard]] awaitable<> run_adopt(std::string container);
+    [[nodiscard]] awaitable<> run_adopt(docker::ContainerSummary row);
     [[nodiscard]] awaitable<> run_pump();
     [[nodiscard]] std::optional<MonoTime> turn(const Now& now);
     [[nodiscard]] std::optional<TaskName> name_of(TaskNumber number) const;
@@ -139,7 +139,9 @@ class TaskRunner {
     std::deque<std::pair<TaskName, Event>> events_;
     bool draining_ = false;
     Semaphore starts_;
-    Semaphore light_calls_; ///< inspects and creates
+    Semaphore inspects_;
+    Semaphore
+        creates_; ///< apart: a create may take a minute, and inspects are what tells the truth
     Semaphore removes_;
     Signal pump_;
     TaskGroup group_; ///< last: its children use all of the above

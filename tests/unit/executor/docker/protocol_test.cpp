@@ -166,6 +166,10 @@ TEST_CASE("an answer without its id, or that is no JSON, is a protocol error") {
     CHECK_THROWS_AS(decode_container("{\"Id\":"), Failure);
     CHECK_THROWS_AS(decode_list("{}"), Failure);
     CHECK(decode_list("null").empty());
+    const auto ended = decode_list(
+        R"([{"Id":"c1","State":"exited","Status":"Exited (137) 2 hours ago"},{"Id":"c2"}])");
+    CHECK(ended.at(0).exit_code == 137);
+    CHECK(ended.at(1).exit_code == 0);
     CHECK_THROWS_AS(decode_version(R"({"Version":"1"})"), Failure);
     CHECK(decode_message(R"({"message":"m"})") == "m");
     CHECK(decode_message("plain\n") == "plain");

@@ -8,6 +8,35 @@
 
 namespace methos::executor {
 
+TEST_CASE("what gives access to Docker or containerd may not be mounted") {
+    Policy policy;
+    policy.forbidden_paths = forbidden_host_paths("/srv/x/docker.sock", "/srv/docker");
+    const auto* path = GENERATE("/srv/x",
+                                "/srv/docker/volumes",
+                                "/run/containerd",
+                                "/run/containerd/containerd.sock",
+                                "/var/run/containerd",
+                                "/run",
+                                "/run/docker/containerd");
+    CHECK_FALSE(check_host_path(policy, path));
+    CHECK(check_host_path(policy, "/srv/data"));
+}
+
+TEST_CASE("a row of the list stands in for an inspect that Docker cannot give") {
+    docker::ContainerSummary row;
+    row.id = "c1";
+    row.status = docker::ContainerStatus::Exited;
+    row.exit_code = 137;
+    row.labels = {{label::task, "demo.1"}, {label::host, "h1"}, {label::attempt, "4"}};
+    const auto facts = facts_of(row);
+    CHECK(facts.id == "c1");
+    CHECK(facts.status == ContainerFacts::Status::Exited);
+    CHECK(facts.exit_code == 137);
+    CHECK(facts.task == "demo.1");
+    CHECK(facts.host == "h1");
+    CHECK(facts.attempt == 4);
+}
+
 namespace {
 
 TaskSpec some_spec() {

@@ -257,7 +257,12 @@ SCENARIO("a containerd that is away fails a task only when it stays away") {
     const Duration outage = GENERATE(20s, 600s);
     int starts = 1;
     Actions actions = bench.feed(event::StartFailed{CallFailure::Retryable, "unavailable"});
-    for (int turn = 0; turn < 200 && states(actions).empty(); ++turn) {
+    // STARTING is reported again with what Docker says meanwhile.
+    REQUIRE(states(actions) == std::vector{TaskState::Starting});
+    const auto is_starting = [&bench] {
+        return bench.life.last_status().state == TaskState::Starting;
+    };
+    for (int turn = 0; turn < 200 && is_starting(); ++turn) {
         if (find<action::Inspect>(actions) != nullptr) {
             auto refused = Bench::facts(Status::Created);
             refused.error = "unavailable";
@@ -286,9 +291,10 @@ SCENARIO("a containerd that is away fails a task only when it stays away") {
     const bool came_back = outage == 20s;
     const auto expected = came_back ? TaskState::Running : TaskState::Failed;
     CHECK(states(actions) == std::vector{expected});
-    CHECK(bench.now.mono - away_since <= 60s);
+    CHECK(bench.now.mono - away_since >= std::min<Duration>(outage, 60s));
+    CHECK(bench.now.mono - away_since <= 70s);
     CHECK(starts >= 3);
-    CHECK(starts <= 20);
+    CHECK(starts <= 25); // the pauses grow, though what is around a start goes well
 }
 
 SCENARIO("a name conflict is resolved by looking at who has the name") {
