@@ -57,14 +57,16 @@ class SingleFlight {
     explicit SingleFlight(TaskGroup& group) : group_(group) {}
 
     [[nodiscard]] awaitable<T> run(std::string key, Work work) {
-        auto found = flights_.find(key);
-        if (found == flights_.end()) {
-            auto flight = std::make_shared<Flight>(group_.executor());
-            found = flights_.emplace(key, flight).first;
-            auto child = fly(key, std::move(flight), std::move(work));
+        std::shared_ptr<Flight> flight;
+        if (const auto found = flights_.find(key); found != flights_.end()) {
+            flight = found->second;
+        } else {
+            flight = std::make_shared<Flight>(group_.executor());
+            flights_.emplace(key, flight);
+            auto child = fly(key, flight, std::move(work));
+            // Work that never waits is done, and its entry gone, when spawn returns.
             group_.spawn("flight " + key, std::move(child));
         }
-        const auto flight = found->second;
         co_await flight->landed.wait();
         if (flight->failure) {
             std::rethrow_exception(flight->failure);

@@ -139,15 +139,14 @@ http::Response ScriptedUpstream::send_blob(const http::Request& request, const s
 std::optional<http::Response> ScriptedUpstream::refuse(const http::Request& request) const {
     const auto authorization = request.headers.get("Authorization");
     if (needs_token && authorization != "Bearer " + token) {
-        http::Response response(
-            authorization ? refused_token_status : 401, "text/plain", "who are you");
+        http::Response response(authorization ? refused_token_status : 401, "text/plain", refusal);
         response.headers.set("WWW-Authenticate",
                              "Bearer realm=\"" + (realm.empty() ? url() + "/token" : realm) +
                                  "\",service=\"test\"");
         return response;
     }
     if (!basic_authorization.empty() && authorization != basic_authorization) {
-        http::Response response(401, "text/plain", "who are you");
+        http::Response response(401, "text/plain", refusal);
         response.headers.set("WWW-Authenticate", "Basic realm=\"test\"");
         return response;
     }

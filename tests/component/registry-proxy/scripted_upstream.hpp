@@ -36,9 +36,10 @@ class ScriptedUpstream {
     std::shared_ptr<Gate> silent; ///< answers wait here
     bool needs_token = false;     ///< Bearer, from /token of this server or `realm`
     std::string realm;
-    std::string token = "t0ken";     ///< what /token gives and what is accepted
-    int refused_token_status = 401;  ///< for a token that was good once
-    std::string basic_authorization; ///< when set: what the Authorization must be
+    std::string refusal = "who are you"; ///< the body of a 401 or 403
+    std::string token = "t0ken";         ///< what /token gives and what is accepted
+    int refused_token_status = 401;      ///< for a token that was good once
+    std::string basic_authorization;     ///< when set: what the Authorization must be
     bool redirects_blobs = false;
     bool ignores_ranges = false;
     bool hides_lengths = false;  ///< blobs come chunked

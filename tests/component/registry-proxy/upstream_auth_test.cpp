@@ -72,6 +72,29 @@ SCENARIO("a token server elsewhere gets no credentials") {
     world.finish();
 }
 
+SCENARIO("a token server that is no URL fails all who ask, at once") {
+    World world;
+    world.upstream.needs_token = true;
+    world.upstream.realm = GENERATE("x", "https://10.0.0.1 ");
+    world.upstream.put_manifest("team/app", "1", manifest);
+    world.start_proxy();
+    CHECK(world.get("/v2/team/app/manifests/1").status == 502);
+    CHECK(world.pull_many("/v2/team/app/manifests/1", manifest, 3) == 0);
+    world.upstream.realm.clear();
+    CHECK(world.get("/v2/team/app/manifests/1").status == 200);
+    world.finish();
+}
+
+SCENARIO("a long refusal does not stop the authentication") {
+    World world;
+    world.upstream.needs_token = true;
+    world.upstream.refusal = make_bytes(methos::test::big);
+    world.upstream.put_manifest("team/app", "1", manifest);
+    world.start_proxy();
+    CHECK(world.get("/v2/team/app/manifests/1").body == manifest);
+    world.finish();
+}
+
 SCENARIO("an upstream that knows only Basic gets user and password") {
     World world;
     world.upstream.basic_authorization = basic;
