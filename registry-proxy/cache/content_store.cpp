@@ -29,6 +29,14 @@ void record_use(int descriptor, const struct stat& status) {
     }
 }
 
+[[noreturn]] void throw_errno(const char* what, const fs::path& file) {
+    const int number = errno;
+    throw Failure(Error(Code::Unavailable,
+                        std::string(what) + " " + file.string() + ": " +
+                            std::system_category().message(number),
+                        Cause{Cause::Kind::Errno, number}));
+}
+
 } // namespace
 
 ContentStore::ContentStore(fs::path folder, std::uint64_t capacity_bytes, asio::thread_pool& pool)
@@ -76,17 +84,23 @@ std::optional<OpenContent> ContentStore::open(const Digest& digest) {
         return std::nullopt;
     }
     OpenContent content{Descriptor(::open(place_of(digest).c_str(), O_RDONLY | O_CLOEXEC)), *bytes};
+    if (!content.descriptor && errno != ENOENT) {
+        throw_errno("cannot open", place_of(digest)); // EMFILE and its like pass
+    }
 
     struct stat status {};
 
-    const bool usable = content.descriptor && ::fstat(content.descriptor.get(), &status) == 0 &&
-                        static_cast<std::uint64_t>(status.st_size) == *bytes &&
-                        ::flock(content.descriptor.get(), LOCK_SH | LOCK_NB) == 0;
-    if (!usable) {
+    if (content.descriptor && ::fstat(content.descriptor.get(), &status) != 0) {
+        throw_errno("cannot stat", place_of(digest));
+    }
+    if (!content.descriptor || static_cast<std::uint64_t>(status.st_size) != *bytes) {
         log::warning("cached content is gone or damaged; fetching it again",
                      {{"digest", digest.to_string()}});
         index_.remove(digest);
         return std::nullopt;
+    }
+    if (::flock(content.descriptor.get(), LOCK_SH | LOCK_NB) != 0) {
+        throw_errno("cannot lock", place_of(digest));
     }
     record_use(content.descriptor.get(), status);
     index_.touch(digest);
@@ -176,6 +190,9 @@ std::uint64_t ContentStore::evict_bytes(std::uint64_t bytes) {
 }
 
 bool ContentStore::make_room(std::uint64_t bytes) {
+    if (bytes > 0 && !index_.can_fit(bytes)) {
+        return false;
+    }
     const auto excess = index_.excess(bytes);
     return excess == 0 || evict_bytes(excess) >= excess;
 }

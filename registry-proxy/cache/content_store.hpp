@@ -28,7 +28,8 @@ class ContentStore {
                  asio::thread_pool& pool);
 
     /// Opens content and counts as a use. Nothing when it is not there; a file that vanished or
-    /// changed its size under us is forgotten, and then it is not there.
+    /// changed its size under us is forgotten, and then it is not there. Throws
+    /// Failure(Unavailable) when it is there and cannot be opened now, as without free descriptors.
     [[nodiscard]] std::optional<OpenContent> open(const Digest& digest);
 
     /// The content itself, when it is there and at most `max` bytes.
@@ -45,7 +46,8 @@ class ContentStore {
     /// Stores a small document under its digest, durably.
     [[nodiscard]] awaitable<> put(std::string bytes, Digest digest);
 
-    /// Evicts until `bytes` more fit into the capacity; false when they cannot.
+    /// Evicts until `bytes` more fit into the capacity; false when they cannot, and then what was
+    /// clear beforehand has cost no content.
     bool make_room(std::uint64_t bytes);
 
     /// Writes to a file under construction; a full disk is relieved by evicting. Throws Failure,

@@ -50,6 +50,14 @@ std::uint64_t CacheIndex::excess(std::uint64_t incoming) const {
     return wanted > capacity_ ? wanted - capacity_ : 0;
 }
 
+bool CacheIndex::can_fit(std::uint64_t incoming) const {
+    std::uint64_t staying = reserved_;
+    for (const auto& [digest, count] : pins_) {
+        staying += find_size(digest).value_or(0);
+    }
+    return staying <= capacity_ && incoming <= capacity_ - staying;
+}
+
 std::vector<Digest> CacheIndex::choose_victims(std::uint64_t bytes,
                                                const std::unordered_set<Digest>& busy) const {
     std::vector<Digest> victims;

@@ -36,6 +36,9 @@ class CacheIndex {
     /// How many bytes must go before `incoming` more fit.
     [[nodiscard]] std::uint64_t excess(std::uint64_t incoming) const;
 
+    /// Whether `incoming` more would fit if everything but the pinned and the reserved went.
+    [[nodiscard]] bool can_fit(std::uint64_t incoming) const;
+
     /// What to remove, least recently used first, to free `bytes`; never what is pinned or in
     /// `busy`. May free less when there is no more.
     [[nodiscard]] std::vector<Digest> choose_victims(std::uint64_t bytes,

@@ -28,6 +28,17 @@ void save(const fs::path& file, const std::string& fact) {
     }
 }
 
+/// What cannot be removed comes back with the next start, and is said.
+void forget(const fs::path& file) {
+    std::error_code error;
+    fs::remove(file, error);
+    if (error) {
+        log::limited("facts",
+                     "cannot remove from the cache",
+                     {{"file", file.string()}, {"error", error.message()}});
+    }
+}
+
 } // namespace
 
 Repositories::Repositories(fs::path folder) : folder_(std::move(folder)) {
@@ -197,7 +208,7 @@ bool Repositories::remove_tag(const RepositoryName& repository, const std::strin
     if (found == repositories_.end() || found->second.tags.erase(tag) == 0) {
         return false;
     }
-    fs::remove(folder_of(repository) / "_tags" / tag);
+    forget(folder_of(repository) / "_tags" / tag);
     return true;
 }
 
@@ -211,18 +222,14 @@ bool Repositories::remove_manifest(const RepositoryName& repository, const Diges
             remove_tag(repository, tag);
         }
     }
-    fs::remove(folder_of(repository) / "_manifests" / digest.hex());
+    forget(folder_of(repository) / "_manifests" / digest.hex());
     found->second.manifests.erase(digest);
     return true;
 }
 
 void Repositories::forget_manifest(const Digest& digest) {
     for (const auto& [repository, known] : repositories_) {
-        try {
-            (void)remove_manifest(repository, digest);
-        } catch (const fs::filesystem_error& error) {
-            log::limited("facts", "cannot remove from the cache", {{"error", error.what()}});
-        }
+        (void)remove_manifest(repository, digest);
     }
 }
 

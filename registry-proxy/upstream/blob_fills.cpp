@@ -29,6 +29,11 @@ bool is_worth_resuming(const Failure& failure, bool underway) {
     }
 }
 
+void warn_too_large(const Digest& digest, std::uint64_t bytes) {
+    log::warning("a blob does not fit into the cache and is not kept",
+                 {{"digest", digest.to_string()}, {"bytes", bytes}});
+}
+
 } // namespace
 
 awaitable<> BlobFill::wait_until_answerable() {
@@ -53,19 +58,17 @@ class BlobFills::Room {
 
     ~Room() { store_.index().release(held_); }
 
-    /// Makes room for a blob of that size. A blob that does not fit is still streamed, not kept.
-    void hold(std::uint64_t bytes) {
+    /// Makes room for a blob of that size, once. False when there can be none: such a blob is
+    /// streamed, not kept.
+    [[nodiscard]] bool hold(std::uint64_t bytes) {
         if (held_ == 0 && bytes > 0) {
-            fits_ = store_.make_room(bytes);
+            if (!store_.make_room(bytes)) {
+                return false;
+            }
             held_ = bytes;
             store_.index().reserve(held_);
         }
-    }
-
-    /// Whether the blob may be kept.
-    [[nodiscard]] bool settle(std::uint64_t bytes) {
-        hold(bytes);
-        return fits_;
+        return true;
     }
 
     void release() {
@@ -200,9 +203,8 @@ awaitable<> BlobFills::keep_verified(std::shared_ptr<BlobFill> fill,
     }
     fill->state.verified();
     fill->changed.notify();
-    if (!room->settle(bytes)) {
-        log::warning("a blob does not fit into the cache and is not kept",
-                     {{"digest", fill->blob.digest.to_string()}, {"bytes", bytes}});
+    if (!room->hold(bytes)) {
+        warn_too_large(fill->blob.digest, bytes);
         co_return;
     }
     room->release();
@@ -223,11 +225,17 @@ awaitable<bool> BlobFills::receive_once(std::shared_ptr<BlobFill> fill,
         throw Failure(Code::Internal,
                       fill->blob.upstream.host + " changed the length of an immutable blob");
     }
-    room->hold(fill->state.total().value_or(0));
+    if (!room->hold(fill->state.total().value_or(0))) {
+        warn_too_large(fill->blob.digest, fill->state.total().value_or(0));
+        fill->source = source; // for the first of the readers
+        fill->state.detach();
+        co_return false;
+    }
     fill->changed.notify();
     while (auto piece = co_await source->read()) {
         const auto offset = fill->state.received();
-        if (!write(*file, offset, *piece)) {
+        const bool too_large = offset + piece->size() > store_.index().capacity_bytes();
+        if (too_large || !write(*file, offset, *piece)) {
             fill->state.detach();
             co_return false;
         }

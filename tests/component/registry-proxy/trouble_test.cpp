@@ -206,6 +206,24 @@ SCENARIO("with a full disk everything is passed through") {
     world.finish();
 }
 
+SCENARIO("a blob that can never fit is passed through and costs no other its place") {
+    World world;
+    world.options.cache_bytes_max = 500'000;
+    const auto small = make_bytes(1000);
+    const auto bytes = make_bytes(big);
+    const auto kept = world.upstream.put_blob("team/app", small).to_string();
+    const auto blob = world.upstream.put_blob("team/app", bytes).to_string();
+    world.upstream.hides_lengths = GENERATE(false, true);
+    world.start_proxy();
+    CHECK(world.get("/v2/team/app/blobs/" + kept).body == small);
+    CHECK(world.pull_many("/v2/team/app/blobs/" + blob, bytes, 3) == 3);
+    CHECK(world.get("/v2/team/app/blobs/" + blob).body == bytes);
+    CHECK(world.count_unfinished() == 0);
+    CHECK(world.get("/v2/team/app/blobs/" + kept).body == small);
+    CHECK(world.upstream.count("GET team/app/blobs/" + kept) == 1); // still in the cache
+    world.finish();
+}
+
 SCENARIO("without a folder to write to, blobs are passed through") {
     World world;
     const auto bytes = make_bytes(big);

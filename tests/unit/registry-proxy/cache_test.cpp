@@ -7,6 +7,8 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_folder.hpp"
 
+#include <sys/resource.h>
+
 #include <fstream>
 
 using namespace methos;
@@ -163,6 +165,30 @@ SCENARIO("the store is rebuilt from its files") {
             CHECK_FALSE(store.open(good).has_value());
             CHECK_FALSE(store.open(other).has_value());
             CHECK(store.index().used_bytes() == 0);
+        }
+    }
+    WHEN("the process has no descriptor left for a moment") {
+        rlimit before{};
+        REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+        const rlimit none{0, before.rlim_max};
+        REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+        CHECK_THROWS_AS(store.open(good), Failure);
+        REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+        THEN("nothing is forgotten") {
+            CHECK(store.read(good, 100) == "good");
+        }
+    }
+    WHEN("room is asked for that there can never be") {
+        store.index().pin(good);
+        THEN("nothing goes") {
+            CHECK_FALSE(store.make_room(101));
+            CHECK_FALSE(store.make_room(97));
+            CHECK(store.find_size(other).has_value());
+            store.index().reserve(90);
+            CHECK_FALSE(store.make_room(7));
+            CHECK(store.find_size(other).has_value());
+            CHECK(store.make_room(6));
+            CHECK_FALSE(store.find_size(other).has_value());
         }
     }
     WHEN("room is needed while something is read") {
