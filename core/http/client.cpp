@@ -93,6 +93,11 @@ bool is_redirect(int status) {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
+std::string without_brackets(const std::string& host) {
+    const bool has_brackets = host.size() >= 2 && host.front() == '[' && host.back() == ']';
+    return has_brackets ? host.substr(1, host.size() - 2) : host;
+}
+
 /// The request that follows a redirect. Throws Failure(Protocol) where it must not be followed.
 ClientRequest redirected(const ClientRequest& from, int status, const std::string& location) {
     const Url before(from.url);
@@ -109,6 +114,9 @@ ClientRequest redirected(const ClientRequest& from, int status, const std::strin
     }
     if (before.part(CURLUPART_SCHEME) == "https" && scheme == "http") {
         throw refuse("from https to http, which is not followed");
+    }
+    if (from.may_follow_to && !from.may_follow_to(without_brackets(after.part(CURLUPART_HOST)))) {
+        throw refuse("to " + after.part(CURLUPART_HOST) + ", where it is not followed");
     }
     const bool method_changes = (status == 303 && from.method != "HEAD") ||
                                 ((status == 301 || status == 302) && from.method == "POST");

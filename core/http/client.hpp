@@ -30,6 +30,9 @@ struct ClientRequest {
         false; ///< at most 10, https never to http, Authorization dropped on another host
     bool fresh_connection = false; ///< do not reuse one (after the other side restarted)
     std::string ca_file;           ///< additional trust for https; empty: the system's
+    /// Whether a redirect to that host (an IPv6 address without brackets) may be followed; empty:
+    /// to any.
+    std::function<bool(const std::string& host)> may_follow_to;
 };
 
 struct ClientResponse {

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 
 namespace methos::proxy {
@@ -122,22 +123,29 @@ Result<Credential> read_config_entry(const std::string& host, const nlohmann::js
     return credential;
 }
 
-/// The last two labels, or three where the second last is as short as in co.uk. A guess on the
-/// careful side: nothing but a longer shared tail is trusted.
-std::string registrable_domain(const std::string& host) {
-    const auto last = host.rfind('.');
-    if (last == std::string::npos || last == 0) {
-        return host;
-    }
-    const auto second = host.rfind('.', last - 1);
-    if (second == std::string::npos) {
-        return host;
-    }
-    if (last - second - 1 > 3 || second == 0) {
-        return host.substr(second + 1);
-    }
-    const auto third = host.rfind('.', second - 1);
-    return third == std::string::npos ? host : host.substr(third + 1);
+struct OwnRealm {
+    std::string_view upstream;
+    std::string_view realm;
+};
+
+/// Public registries whose token server is on another host.
+constexpr std::array<OwnRealm, 5> own_realms{{
+    {"registry-1.docker.io", "auth.docker.io"},
+    {"index.docker.io", "auth.docker.io"},
+    {"registry.gitlab.com", "gitlab.com"},
+    {"docker.elastic.co", "docker-auth.elastic.co"},
+    {"registry.digitalocean.com", "api.digitalocean.com"},
+}};
+
+/// Whether a named token server belongs to a named upstream.
+bool belongs_to(const std::string& realm, const std::string& upstream) {
+    const auto below = "." + upstream;
+    const bool is_subdomain = realm.size() > below.size() &&
+                              realm.compare(realm.size() - below.size(), below.size(), below) == 0;
+    return realm == upstream || is_subdomain ||
+           std::any_of(own_realms.begin(), own_realms.end(), [&](const OwnRealm& row) {
+               return row.upstream == upstream && row.realm == realm;
+           });
 }
 
 } // namespace
@@ -240,10 +248,7 @@ RealmTrust judge_realm(const UrlParts& upstream, const UrlParts& realm) {
     }
     const bool names = !is_address_literal(realm.host) && !is_address_literal(upstream.host) &&
                        !is_loopback_host(realm.host);
-    const bool same_domain = realm.host == upstream.host ||
-                             (realm.host.find('.') != std::string::npos &&
-                              registrable_domain(realm.host) == registrable_domain(upstream.host));
-    if (realm.scheme == "https" && names && same_domain) {
+    if (realm.scheme == "https" && names && belongs_to(realm.host, upstream.host)) {
         return RealmTrust::Own;
     }
     return RealmTrust::Anonymous;

@@ -52,8 +52,9 @@ enum class RealmTrust {
     Refused,   ///< not at all (an inner address named by an outer upstream, a bad URL)
 };
 
-/// Whether a token server may be asked. Credentials go to the same host (https, or the very
-/// host:port of an upstream configured as http) or over https to the same registrable domain.
+/// Whether a token server may be asked. Credentials go to the very host:port of the upstream, and
+/// over https to its host, to subdomains of it and to where a few public registries have theirs. A
+/// shared parent domain is not enough: neighbours in azurecr.io or github.io are strangers.
 [[nodiscard]] RealmTrust judge_realm(const UrlParts& upstream, const UrlParts& realm);
 
 /// "repository:library/x:pull": the challenge's scope when it names the repository, else our own.

@@ -52,6 +52,22 @@ bool may_pass_soon(const Failure& failure) {
     return failure.code() == Code::Unavailable || failure.code() == Code::Protocol;
 }
 
+/// Reads a refusal's text, so that the connection can serve again; a long one is left unread.
+awaitable<> drain(std::shared_ptr<http::ClientStream> refusal) {
+    std::size_t bytes = 0;
+    while (const auto piece = co_await refusal->read()) {
+        bytes += piece->size();
+        if (bytes > refusal_bytes_max) {
+            break;
+        }
+    }
+}
+
+bool is_inner(const Upstream& upstream) {
+    const auto parts = parse_registry_url(upstream.url);
+    return parts && is_private_host(parts->host);
+}
+
 } // namespace
 
 UpstreamClient::UpstreamClient(http::Client& http,
@@ -83,6 +99,9 @@ UpstreamClient::attempt(UpstreamCall call, std::optional<std::string> authorizat
     request.idle_limit = idle_limit;
     request.total_limit = call.total_limit;
     request.follow_redirects = true;
+    if (!is_inner(call.upstream)) { // an outer registry does not lead inside
+        request.may_follow_to = [](const std::string& host) { return !is_private_host(host); };
+    }
     metrics_.upstream_requests.increment();
     try {
         auto opening = http_.open(std::move(request));
@@ -109,8 +128,7 @@ awaitable<std::shared_ptr<http::ClientStream>> UpstreamClient::open(UpstreamCall
     if (!next) {
         co_return stream;
     }
-    std::shared_ptr<http::BodyReader> refusal = stream;
-    co_await http::read_all(std::move(refusal), refusal_bytes_max);
+    co_await drain(std::move(stream));
     co_return co_await attempt(std::move(call), std::move(next));
 }
 

@@ -51,6 +51,17 @@ bool all_digits(std::string_view text) {
            std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+bool ends_with(std::string_view text, std::string_view end) {
+    return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+/// No name of the public DNS ends in a number; what does, and is no plain address, some resolvers
+/// read as one in octal, hexadecimal or with parts missing.
+bool is_odd_number(std::string_view host) {
+    const auto label = host.substr(host.rfind('.') + 1); // npos + 1 is 0
+    return all_digits(label) || label.substr(0, 2) == "0x";
+}
+
 /// A host or host:port that is safe to print and to put into a URL.
 bool is_legal_host(std::string_view host) {
     const auto legal = [](char c) {
@@ -138,22 +149,27 @@ bool is_loopback_host(std::string_view host) {
     return address.is_loopback();
 }
 
-bool is_private_host(std::string_view host) {
-    if (is_loopback_host(host)) {
+bool is_private_host(std::string_view written) {
+    auto host = to_lower(written);
+    if (!host.empty() && host.back() == '.') {
+        host.pop_back();
+    }
+    if (is_loopback_host(host) || ends_with(host, ".internal") || ends_with(host, ".local")) {
         return true;
     }
     boost::system::error_code error;
-    const auto address = boost::asio::ip::make_address(std::string(host), error);
+    const auto address = boost::asio::ip::make_address(host, error);
     if (error) {
-        return false;
+        return is_odd_number(host);
     }
-    if (address.is_unspecified()) {
+    if (address.is_unspecified() || address.is_multicast()) {
         return true;
     }
     if (address.is_v6()) {
         const auto bytes = address.to_v6().to_bytes();
-        return address.to_v6().is_link_local() || (bytes[0] & 0xFEU) == 0xFCU ||
-               address.to_v6().is_v4_mapped();
+        const bool holds_v4 = std::all_of(
+            bytes.begin(), bytes.begin() + 10, [](unsigned char byte) { return byte == 0; });
+        return address.to_v6().is_link_local() || (bytes[0] & 0xFEU) == 0xFCU || holds_v4;
     }
     const auto bytes = address.to_v4().to_bytes();
     return bytes[0] == 10 || (bytes[0] == 172 && (bytes[1] & 0xF0U) == 16) ||
@@ -265,6 +281,14 @@ Result<Target> UpstreamTable::on_host(const std::string& host, std::string_view 
                    return matches_glob(glob, host);
                })) {
         target.upstream = Upstream{host, "https://" + host};
+        const auto parts = parse_registry_url(target.upstream->url);
+        if (!parts || is_private_host(parts->host)) {
+            return Error(Code::Forbidden,
+                         "registry '" + host +
+                             "' is or may be an inner address, which no pattern allows: start the "
+                             "proxy with --upstream " +
+                             host + "=https://" + host);
+        }
     } else {
         return Error(Code::Forbidden,
                      "registry '" + host +

@@ -43,7 +43,9 @@ struct UrlParts {
 
 /// 127.0.0.0/8, ::1 or localhost.
 [[nodiscard]] bool is_loopback_host(std::string_view host);
-/// Loopback, private, link-local or unspecified address literals, and localhost.
+/// Whether a host is, or may turn out to be, inside: loopback, private, link-local, multicast or
+/// unspecified addresses; numbers that only some resolvers take for an address (127.1, 0x7f000001);
+/// localhost and names below .internal and .local. Other names are not resolved.
 [[nodiscard]] bool is_private_host(std::string_view host);
 [[nodiscard]] bool is_address_literal(std::string_view host);
 
@@ -54,8 +56,8 @@ class UpstreamTable {
 
     /// One --upstream NAME=URL. Errors: InvalidInput.
     [[nodiscard]] Result<void> add(std::string_view name_and_url);
-    /// One --allow-upstream GLOB ("*.example.com"); those are asked over https. Errors:
-    /// InvalidInput.
+    /// One --allow-upstream GLOB ("*.example.com"); those are asked over https, private hosts
+    /// never. Errors: InvalidInput.
     [[nodiscard]] Result<void> allow(std::string_view glob);
 
     /// Chooses the target of a legal repository name. `ns` wins over the path.

@@ -324,6 +324,17 @@ TEST_CASE("redirects are followed when asked for, and credentials stay at home")
         CHECK(scheme->code == Code::Protocol);
         auto away = w.get("/away");
         away.follow_redirects = true;
+        std::string asked;
+        away.may_follow_to = [&asked](const std::string& host) {
+            asked = host;
+            return false;
+        };
+        const auto forbidden = co_await failure_of(w.client, away);
+        REQUIRE(forbidden);
+        CHECK(forbidden->code == Code::Protocol);
+        CHECK(asked == "127.0.0.1");
+        CHECK(stranger.heads.empty());
+        away.may_follow_to = nullptr;
         away.headers.add("Authorization", "Bearer good");
         away.headers.add("X-Kept", "yes");
         const auto there = co_await w.client.send(away);

@@ -72,6 +72,36 @@ TEST_CASE("names and tags follow the specification's grammar") {
     CHECK_FALSE(is_legal_tag("../x"));
 }
 
+TEST_CASE("no pattern allows an inner host; naming it does") {
+    UpstreamTable table;
+    REQUIRE(table.allow("*").has_value());
+    REQUIRE(table.add("10.0.0.1:5000=http://10.0.0.1:5000").has_value());
+    CHECK(table.resolve("a/b", "registry.example.com").has_value());
+    CHECK(table.resolve("a/b", "8.8.8.8:5000").has_value());
+    CHECK(table.resolve("a/b", "10.0.0.1:5000").has_value());
+    const auto* inner = GENERATE("10.0.0.1",
+                                 "10.0.0.1:5001",
+                                 "127.0.0.1",
+                                 "127.1:443",
+                                 "169.254.169.254",
+                                 "2852039166",
+                                 "0xa9fea9fe",
+                                 "0251.0376.0251.0376",
+                                 "127.0.0.1.",
+                                 "localhost",
+                                 "LOCALHOST:5000",
+                                 "metadata.google.internal",
+                                 "[::1]:5000",
+                                 "[::ffff:a00:1]",
+                                 "[fe80::1]",
+                                 "[fd00::1]");
+    INFO(inner);
+    const auto target = table.resolve("a/b", inner);
+    REQUIRE(target.has_error());
+    CHECK(target.error().code == Code::Forbidden);
+    CHECK(target.error().message.find("--upstream") != std::string::npos);
+}
+
 TEST_CASE("the path or ns chooses the upstream") {
     UpstreamTable table;
     REQUIRE(table.add("10.0.0.1:5000=http://10.0.0.1:5000/").has_value());
