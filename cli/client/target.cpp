@@ -4,6 +4,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include <arpa/inet.h>
+
+#include <algorithm>
 #include <cctype>
 #include <fstream>
 #include <sstream>
@@ -93,6 +96,32 @@ bool sets_current(const std::string& line) {
     return equals != std::string::npos && trimmed(text.substr(0, equals)) == "current";
 }
 
+std::string host_of(const std::string& url) {
+    auto host = url.substr(url.find("//") + 2);
+    host.resize(std::min(host.size(), host.find('/')));
+    const auto bracket = host.find(']');
+    if (!host.empty() && host.front() == '[' && bracket != std::string::npos) {
+        host = host.substr(1, bracket - 1);
+    } else {
+        host.resize(std::min(host.size(), host.rfind(':')));
+    }
+    std::transform(host.begin(), host.end(), host.begin(), [](unsigned char c) {
+        return static_cast<char>(std::tolower(c));
+    });
+    return host;
+}
+
+/// Whether the URL leads to this machine. What is not plainly so (a user, an odd number) is not.
+bool is_own(const std::string& url, const Environment& environment) {
+    const auto host = host_of(url);
+    in_addr v4{};
+    const bool is_v4 = ::inet_pton(AF_INET, host.c_str(), &v4) == 1;
+    const bool is_loopback = is_v4 && (ntohl(v4.s_addr) >> 24U) == 127;
+    return url.find('@') == std::string::npos &&
+           (is_loopback || host == "::1" || host == "localhost" ||
+            environment.own_hosts.contains(host));
+}
+
 /// Fills in the token; the contract's order is METHOS_TOKEN, the context, the local master's file.
 Result<void> choose_token(Target& target,
                           const Environment& environment,
@@ -112,6 +141,8 @@ Result<void> choose_token(Target& target,
         }
         target.token = *token;
         target.token_source = entry.token_file + " of " + context_label;
+    } else if (!is_own(target.url, environment)) {
+        return {}; // the master's answer says how to give a token
     } else if (auto token = read_token_file(environment.admin_token_file); token) {
         target.token = *token;
         target.token_source = environment.admin_token_file;

@@ -7,6 +7,7 @@
 
 #include <istream>
 #include <map>
+#include <set>
 #include <string>
 
 namespace methos::cli {
@@ -14,7 +15,8 @@ namespace methos::cli {
 /// What the process was given; tests give their own.
 struct Environment {
     std::map<std::string, std::string> variables;
-    std::string admin_token_file = "/var/lib/methos/master/admin.token";
+    std::string admin_token_file = "/var/lib/methos/master/admin.token"; ///< for own hosts only
+    std::set<std::string> own_hosts; ///< name and addresses of this machine, beside loopback
 
     /// The value, or empty when it is not set.
     [[nodiscard]] std::string get(const std::string& name) const;
@@ -47,7 +49,8 @@ struct Target {
 };
 
 /// A context that was named, or `current` of the file, fills in what the environment leaves out.
-/// A token of `current` is not sent to another URL that METHOS_URL names.
+/// A token of `current` is not sent to another URL that METHOS_URL names, and the local master's
+/// token to no other machine.
 /// Errors: NotFound (no such context, with those that there are), InvalidInput (file, URL).
 [[nodiscard]] Result<Target> resolve_target(const Environment& environment,
                                             const std::string& context_name);

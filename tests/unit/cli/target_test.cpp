@@ -68,6 +68,32 @@ TEST_CASE("the token that a local master wrote is used where it can be read", "[
     CHECK(target.token_source == home.environment.admin_token_file);
 }
 
+TEST_CASE("the local master's token stays on this machine", "[cli]") {
+    Home home;
+    home.write_admin_token();
+    home.environment.own_hosts = {"alpha", "10.0.0.1", "fd00::1"};
+    const auto token_for = [&home](const char* url) {
+        home.environment.variables["METHOS_URL"] = url;
+        return resolve_target(home.environment, "").value().token;
+    };
+    const auto* own = GENERATE("http://127.0.0.1:8080",
+                               "http://127.9.9.9",
+                               "https://LOCALHOST:1/",
+                               "http://[::1]:8080",
+                               "http://Alpha:8080",
+                               "http://10.0.0.1:8080",
+                               "http://[fd00::1]");
+    CHECK(token_for(own) == "local-token");
+    const auto* other = GENERATE("http://beta:8080",
+                                 "http://10.0.0.2:8080",
+                                 "http://127.0.0.1.evil.test",
+                                 "http://127.0.0.1@evil.test",
+                                 "http://127.0.0.1:8080@evil.test",
+                                 "http://evil.test/127.0.0.1",
+                                 "http://[fd00::2]:8080");
+    CHECK(token_for(other).empty());
+}
+
 TEST_CASE("the current context of the file is used, and a named one before it", "[cli]") {
     const Home home;
     home.write_config(two_contexts);
