@@ -135,6 +135,13 @@ awaitable<> ImagePuller::bring(PullPtr pull) {
         co_return;
     }
     pull->reference = *reference;
+    // A forced and a plain pull of one image would take each other's tags away.
+    const auto turn = turn_of(pull->reference);
+    const auto permit = co_await turn->acquire();
+    co_await bring_in_turn(pull);
+}
+
+awaitable<> ImagePuller::bring_in_turn(PullPtr pull) {
     Backoff backoff(options_.backoff, system_uniform());
     const auto deadline = std::chrono::steady_clock::now() + ensure_limit;
     int answered = 0;
@@ -160,14 +167,26 @@ awaitable<> ImagePuller::bring(PullPtr pull) {
     }
 }
 
-/// One round over the sources. True when there is nothing more to try.
-awaitable<bool> ImagePuller::attempt(PullPtr pull) {
-    if (!pull->force) {
-        const auto here = co_await engine_.inspect_image(pull->image);
+awaitable<bool> ImagePuller::is_here(PullPtr pull) {
+    std::vector<std::string> names;
+    if (!pull->reference.digest.empty()) {
+        names.push_back(pull->reference.local_repository() + ":" + pull->reference.local_tag());
+    }
+    names.push_back(pull->image);
+    for (const auto& name : names) {
+        const auto here = co_await engine_.inspect_image(name);
         if (here) {
             pull->image_id = here->id;
             co_return true;
         }
+    }
+    co_return false;
+}
+
+/// One round over the sources. True when there is nothing more to try.
+awaitable<bool> ImagePuller::attempt(PullPtr pull) {
+    if (!pull->force && co_await is_here(pull)) {
+        co_return true;
     }
     const bool internal = pull->reference.hosted_by_proxy();
     if (options_.proxy.empty()) {
@@ -206,7 +225,7 @@ awaitable<bool> ImagePuller::pull_from(PullPtr pull, std::string repository, boo
     docker::PullObserver observer = [this, pull](const docker::PullProgress& progress) {
         tell(*pull, "pulling " + pull->image + ": " + progress.to_string());
     };
-    const auto named = request.reference();
+    auto named = request.reference();
     const auto pulled = co_await engine_.pull(std::move(request), std::move(observer));
     if (!pulled) {
         pull->error = pulled.error();
@@ -215,23 +234,57 @@ awaitable<bool> ImagePuller::pull_from(PullPtr pull, std::string repository, boo
         co_return pulled.error().fault == EngineFault::ImageUnknown;
     }
     const auto id = pulled->image.id;
-    if (retag && pull->reference.digest.empty()) {
-        const auto tagged =
-            co_await engine_.tag_image(id, pull->reference.repository, pull->reference.tag);
-        if (!tagged) {
-            pull->error = tagged.error();
-            pull->why = "could not tag the pulled image: " + tagged.error().message;
-            co_return false;
-        }
-        // The name by which it came means nothing to people; the image stays under its own.
-        const auto untagged = co_await engine_.remove_image(named, false);
-        if (!untagged) {
-            log::debug("could not remove a pull's tag",
-                       {{"tag", named}, {"why", untagged.error().message}});
-        }
+    const bool by_digest = !pull->reference.digest.empty();
+    if (by_digest) {
+        named.clear(); // nothing to take away: a digest is no tag
+    }
+    if ((retag || by_digest) && !co_await name_it(pull, id, named)) {
+        co_return false;
     }
     pull->image_id = id;
     co_return true;
+}
+
+/// Gives a pulled image the name under which is_here() finds it, and takes the one by which it came
+/// away (unless that is empty): it means nothing to people.
+awaitable<bool> ImagePuller::name_it(PullPtr pull, std::string id, std::string pulled_as) {
+    const auto& reference = pull->reference;
+    auto repository = reference.repository;
+    if (!reference.digest.empty()) {
+        repository = reference.local_repository();
+    }
+    const auto tagged = co_await engine_.tag_image(id, repository, reference.local_tag());
+    if (!tagged && !reference.digest.empty()) {
+        log::warning("could not name an image of a digest; it is pulled again where it is needed",
+                     {{"image", pull->image}, {"why", tagged.error().message}});
+        co_return true;
+    }
+    if (!tagged) {
+        pull->error = tagged.error();
+        pull->why = "could not tag the pulled image: " + tagged.error().message;
+        co_return false;
+    }
+    if (pulled_as.empty()) {
+        co_return true;
+    }
+    const auto untagged = co_await engine_.remove_image(pulled_as, false);
+    if (!untagged) {
+        log::debug("could not remove a pull's tag",
+                   {{"tag", pulled_as}, {"why", untagged.error().message}});
+    }
+    co_return true;
+}
+
+/// One pull of an image at a time. Whoever holds the result keeps the turn alive.
+std::shared_ptr<Semaphore> ImagePuller::turn_of(const ImageReference& reference) {
+    std::erase_if(turns_, [](const auto& entry) { return entry.second.expired(); });
+    auto& kept = turns_[reference.path_through("") + ":" + reference.version()];
+    auto turn = kept.lock();
+    if (!turn) {
+        turn = std::make_shared<Semaphore>(group_.executor(), 1);
+        kept = turn;
+    }
+    return turn;
 }
 
 void ImagePuller::tell(Pull& pull, const std::string& text) {

@@ -54,15 +54,20 @@ class ImagePuller {
 
     [[nodiscard]] awaitable<> run(PullPtr pull);
     [[nodiscard]] awaitable<> bring(PullPtr pull);
+    [[nodiscard]] awaitable<> bring_in_turn(PullPtr pull);
+    [[nodiscard]] awaitable<bool> is_here(PullPtr pull);
     [[nodiscard]] awaitable<bool> attempt(PullPtr pull);
     [[nodiscard]] awaitable<bool> pull_from(PullPtr pull, std::string repository, bool retag);
+    [[nodiscard]] awaitable<bool> name_it(PullPtr pull, std::string id, std::string pulled_as);
+    [[nodiscard]] std::shared_ptr<Semaphore> turn_of(const ImageReference& reference);
     void tell(Pull& pull, const std::string& text);
     void finish(const PullPtr& pull);
 
     docker::Engine& engine_;
     PullerOptions options_;
-    std::map<std::string, PullPtr> pulls_;   ///< by image and force
-    std::map<std::string, PullPtr> waiting_; ///< by who
+    std::map<std::string, PullPtr> pulls_;                  ///< by image and force
+    std::map<std::string, PullPtr> waiting_;                ///< by who
+    std::map<std::string, std::weak_ptr<Semaphore>> turns_; ///< by image, however it is written
     TaskGroup group_;
 };
 

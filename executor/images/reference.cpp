@@ -69,6 +69,17 @@ std::string ImageReference::path_through(const std::string& proxy) const {
     return proxy + "/" + upstream + "/" + path;
 }
 
+std::string ImageReference::local_repository() const {
+    return path_through("methos.local");
+}
+
+std::string ImageReference::local_tag() const {
+    constexpr std::size_t hex_digits = 32;
+    const auto colon = digest.find(':');
+    return digest.empty() ? tag
+                          : digest.substr(0, colon) + "-" + digest.substr(colon + 1, hex_digits);
+}
+
 Result<ImageReference> parse_image_reference(const std::string& text) {
     if (text.empty()) {
         return Error(Code::InvalidInput, "the image reference is empty");

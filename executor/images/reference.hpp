@@ -25,6 +25,12 @@ struct ImageReference {
     /// "127.0.0.1:5000/docker.io/library/nginx". An upstream `host:port` becomes `host_port`.
     [[nodiscard]] std::string path_through(const std::string& proxy) const;
 
+    /// The repository that names an image of a digest on this host only, and the tag there:
+    /// "methos.local/docker.io/library/nginx", "sha256-" and 32 hex digits. Docker knows a pulled
+    /// digest only under the repository it came by, which may be the proxy's.
+    [[nodiscard]] std::string local_repository() const;
+    [[nodiscard]] std::string local_tag() const;
+
     friend bool operator==(const ImageReference&, const ImageReference&) = default;
 };
 

@@ -14,18 +14,19 @@ namespace {
 
 constexpr BackoffPolicy ask_again{
     std::chrono::milliseconds(250), std::chrono::seconds(1), 2.0, 0.2};
-constexpr Duration docker_limit = std::chrono::seconds(10); // both may have just been started
 
 std::string label_of(const docker::Labels& labels, const char* name) {
     const auto found = labels.find(name);
     return found == labels.end() ? std::string() : found->second;
 }
 
+/// Waits for as long as it takes: to join as a new host while the containers of the old one run on
+/// would start all of them a second time, and dockerd alone may need longer to come up than any
+/// patience that seems reasonable here.
 awaitable<std::string> ask_docker(asio::any_io_executor executor, ExecutorOptions options) {
     http::Client client(executor);
     docker::Engine engine(client, options.docker_socket);
     Backoff backoff(ask_again, system_uniform());
-    const auto deadline = std::chrono::steady_clock::now() + docker_limit;
     for (;;) {
         std::string why;
         try {
@@ -40,12 +41,11 @@ awaitable<std::string> ask_docker(asio::any_io_executor executor, ExecutorOption
             }
             why = error.to_string();
         }
+        log::limited("host-recovery",
+                     "there is no host id in the data directory; waiting for Docker to say whether "
+                     "containers of this host are here",
+                     {{"socket", options.docker_socket}, {"why", why}});
         const auto pause = backoff.next();
-        if (std::chrono::steady_clock::now() + pause > deadline) {
-            log::warning("Docker does not answer; joining as a new host",
-                         {{"socket", options.docker_socket}, {"why", why}});
-            co_return "";
-        }
         co_await sleep_for(pause);
     }
 }

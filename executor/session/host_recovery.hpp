@@ -20,7 +20,7 @@ namespace methos::executor {
                                      const std::string& cluster_key);
 
 /// The identity of the data directory; without one Docker is asked for the host id, and waited for
-/// a little while. Throws Failure as load_or_make_identity.
+/// until it has answered. Throws Failure as load_or_make_identity.
 [[nodiscard]] awaitable<HostIdentity> find_identity(asio::any_io_executor executor,
                                                     ExecutorOptions options);
 

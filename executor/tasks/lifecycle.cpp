@@ -19,7 +19,7 @@ constexpr Duration retry_cap = 5s;
 constexpr Duration removing_poll = 500ms;
 constexpr Duration settle_poll = 250ms;
 constexpr Duration create_settle = 10s; // a create whose connection was cut goes on in dockerd
-constexpr Duration start_settle = 15s;  // so does a start
+constexpr Duration start_settle = 5s;   // so does a start; then it is made anew, which ends it
 constexpr Duration adopted_settle = 3s; // of a start that the previous executor had sent
 constexpr Duration stop_slack = 2s;     // what the Engine may take beyond the grace
 constexpr Duration stop_retry = 1s;
@@ -465,7 +465,9 @@ void Lifecycle::decide_created(const Now& now) {
         wake(not_before_);
         return;
     }
-    if (start_settles_ && !pending_end_) {
+    if (start_settles_ && !pending_end_ && !adopted_ && !goes_on_too_long(now)) {
+        remove_wanted_ = true; // a new one can be started without fear of starting twice
+    } else if (start_settles_ && !pending_end_) {
         const auto message = adopted_
                                  ? "the executor was restarted before the container was started"
                                  : "Docker did not say whether it started the container";
@@ -479,6 +481,9 @@ void Lifecycle::decide_created(const Now& now) {
     if (pending_end_ || remove_wanted_) {
         // A start may be at work on it: only once it is gone is it certain that it does not run.
         start_sent_ = start_sent_ && pending_end_.has_value();
+        if (remove_wanted_ && !adopted_) {
+            start_settles_.reset();
+        }
         call_ = Call::Remove;
         actions_.emplace_back(action::Remove{facts_.id});
         return;

@@ -45,6 +45,8 @@ TEST_CASE("a digest wins over a tag") {
     CHECK(reference->version() == digest);
     CHECK(reference->tag.empty());
     CHECK(reference->repository == "nginx");
+    CHECK(reference->local_repository() == "methos.local/docker.io/library/nginx");
+    CHECK(reference->local_tag() == "sha256-" + std::string(32, 'a'));
 }
 
 TEST_CASE("what is no image reference is refused") {

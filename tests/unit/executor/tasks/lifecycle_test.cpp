@@ -240,12 +240,23 @@ SCENARIO("a connection cut during start does not start the container twice") {
     WHEN("it is still created") {
         const auto seen = bench.feed(event::Seen{Bench::facts(Status::Created)});
         CHECK(find<action::Start>(seen) == nullptr);
-        THEN("in the end it is removed and the launch has failed") {
+        THEN("in the end it is removed, and another one is made") {
             bench.now.mono += 15s;
             (void)bench.feed(event::Timer());
             const auto late = bench.feed(event::Seen{Bench::facts(Status::Created)});
             REQUIRE(find<action::Remove>(late) != nullptr);
-            CHECK(states(bench.feed(event::Removed())) == std::vector{TaskState::Failed});
+            CHECK(find<action::Create>(bench.feed(event::Removed())) != nullptr);
+            const auto created = bench.feed(event::Created{"c2"});
+            REQUIRE(find<action::Start>(created) != nullptr);
+            CHECK(find<action::Start>(created)->container_id == "c2");
+        }
+        THEN("a kill removes it") {
+            (void)bench.feed(event::Kill{1s});
+            bench.now.mono += 1s;
+            (void)bench.feed(event::Timer());
+            const auto late = bench.feed(event::Seen{Bench::facts(Status::Created)});
+            REQUIRE(find<action::Remove>(late) != nullptr);
+            CHECK(states(bench.feed(event::Removed())) == std::vector{TaskState::Killed});
         }
     }
 }
