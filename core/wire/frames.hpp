@@ -25,6 +25,7 @@ constexpr std::int64_t beat_interval_ms_max = 600'000;
 constexpr std::int64_t beats_to_loss_max = 1'000;
 constexpr std::chrono::hours kill_grace_max{24 * 366};
 constexpr std::int64_t wall_time_ms_max = 253'402'300'799'999; ///< the end of the year 9999
+constexpr std::size_t log_line_overhead_bytes = 16; ///< what a line costs besides its text
 constexpr std::uint32_t stream_chunk_bytes_max = 32 * 1024;
 constexpr std::uint32_t stream_credit_bytes_max = 256 * 1024; ///< outstanding per host
 

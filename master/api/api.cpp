@@ -46,6 +46,21 @@ std::string token_of(const http::Request& request) {
     return http::iequals(scheme, "Basic") ? basic_password(value) : std::string();
 }
 
+/// A browser says where a request comes from. A page of somebody else must not deploy containers
+/// here with a password that the browser keeps, or on a master that asks for none.
+bool is_cross_site(const http::Request& request) {
+    if (request.method == "GET" || request.method == "HEAD") {
+        return false;
+    }
+    const auto site = request.headers.get("Sec-Fetch-Site").value_or("same-origin");
+    const auto origin = request.headers.get("Origin").value_or("");
+    const auto scheme = origin.find("://");
+    const bool foreign =
+        !origin.empty() && (scheme == std::string::npos ||
+                            origin.substr(scheme + 3) != request.headers.get("Host").value_or(""));
+    return foreign || (site != "same-origin" && site != "none");
+}
+
 void add_process_routes(http::Router& router, ApiContext& context) {
     http::Route ping;
     ping.method = "GET";
@@ -105,6 +120,9 @@ void add_unimplemented_routes(http::Router& router) {
 http::Authenticator make_authenticator(std::string admin_token) {
     return [token =
                 std::move(admin_token)](const http::Request& request) -> Result<http::Principal> {
+        if (is_cross_site(request)) {
+            return Error(Code::Forbidden, "a page of another site may not change anything here");
+        }
         if (token.empty()) {
             return http::Principal{"anonymous", true};
         }

@@ -254,18 +254,28 @@ awaitable<http::Response> all_tasks(ApiContext& context, http::Request request) 
 }
 
 awaitable<http::Response> info(ApiContext& context, http::Request /*request*/) {
-    const auto address = parse_host_port(context.http_address);
+    auto leader = context.http_address;
+    const bool tls = leader.rfind("https://", 0) == 0;
+    if (const auto scheme = leader.find("://"); scheme != std::string::npos) {
+        leader.erase(0, scheme + 3);
+    }
+    leader.erase(std::min(leader.size(), leader.find('/')));
+    const auto address = parse_host_port(leader);
     json document;
     document["name"] = "methos";
     document["version"] = "1.11.0"; // of the API: clients compare it
     document["buildref"] = context.build;
     document["elected"] = true;
-    document["leader"] = context.http_address;
+    document["leader"] = leader;
     document["frameworkId"] = context.shell.heart().cluster().id();
     document["marathon_config"] = json::object();
     document["zookeeper_config"] = json::object();
-    document["http_config"]["http_port"] = address ? address->port : 0;
-    document["http_config"]["https_port"] = nullptr;
+    auto& ports = document["http_config"];
+    ports["http_port"] = nullptr;
+    ports["https_port"] = nullptr;
+    if (address) {
+        ports[tls ? "https_port" : "http_port"] = address->port;
+    }
     co_return reply(200, document);
 }
 

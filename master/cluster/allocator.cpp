@@ -14,7 +14,7 @@ bool has_ports(const Host& host, const Demand& demand) {
         std::all_of(demand.fixed_ports.begin(), demand.fixed_ports.end(), [&](std::uint16_t port) {
             return host.free_ports.contains(port);
         });
-    return fixed_free && host.free_ports.count() >= demand.port_count;
+    return fixed_free && host.free_ports.count() >= demand.port_count; // a number counts once
 }
 
 /// Which resource is missing first, in the order of the reject funnel.
@@ -93,13 +93,15 @@ void Cluster::allocate(Step& step) {
                 }
                 const Offer offer{
                     OfferNumber(next_number(step)), host->number, framework->name(), host->free()};
-                launch(offer, *host, *framework, demand, step);
+                if (!launch(offer, *host, *framework, demand, step)) {
+                    break; // the framework saw a reason that the demand does not tell
+                }
             }
         }
     }
 }
 
-void Cluster::launch(
+bool Cluster::launch(
     const Offer& offer, Host& host, Framework& framework, const Demand& demand, Step& step) {
     offers_.emplace(offer.number, offer);
     host.offered += offer.resources;
@@ -108,7 +110,7 @@ void Cluster::launch(
     host.offered -= offer.resources;
     offers_.erase(offer.number);
     if (!accepted) {
-        return;
+        return false;
     }
 
     Task task;
@@ -140,6 +142,7 @@ void Cluster::launch(
     task_by_name_[task.name.value] = task.number;
     const auto& stored = tasks_.emplace(task.number, std::move(task)).first->second;
     framework.launched(stored, step);
+    return true;
 }
 
 } // namespace methos::cluster

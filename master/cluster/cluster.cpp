@@ -8,6 +8,7 @@
 #include <cassert>
 #include <cstdio>
 #include <cstdlib>
+#include <set>
 
 namespace methos::cluster {
 
@@ -95,6 +96,7 @@ void Cluster::load_host(HostNumber number, const std::string& bytes) {
     host.info.build = record.build();
     host.key_hash = record.key_hash();
     host.state = record.lost() ? HostState::Lost : HostState::Restarting;
+    host.lost_at = from_ms(record.lost_at_ms());
     host.free_ports = host.info.resources.ports;
     host_by_id_[record.id()] = number;
     hosts_.emplace(number, std::move(host));
@@ -240,6 +242,7 @@ void Cluster::save_host(const Host& host, Step& step) {
     record.set_build(host.info.build);
     record.set_key_hash(host.key_hash);
     record.set_lost(host.state == HostState::Lost);
+    record.set_lost_at_ms(to_ms(host.lost_at));
     step.put(state::Table::Host, host.number.value, record.SerializeAsString());
 }
 
@@ -302,6 +305,11 @@ const Host* Cluster::find_host(SessionNumber session) const {
     return found == host_by_session_.end() ? nullptr : find_host(found->second);
 }
 
+const Host* Cluster::find_host(const HostId& id) const {
+    const auto found = host_by_id_.find(id.value);
+    return found == host_by_id_.end() ? nullptr : find_host(found->second);
+}
+
 Host* Cluster::host_of(SessionNumber session) {
     const auto found = host_by_session_.find(session);
     return found == host_by_session_.end() ? nullptr : &hosts_.at(found->second);
@@ -339,7 +347,8 @@ void Cluster::check_invariants() const {
                 return;
             }
             used += specs_.at(task->spec)->resources;
-            for (const auto port : task->host_ports) {
+            for (const auto port :
+                 std::set<std::uint16_t>(task->host_ports.begin(), task->host_ports.end())) {
                 if (taken.contains(port) || host.free_ports.contains(port)) {
                     broken("port " + std::to_string(port) + " is given twice on " +
                            host.info.id.value);

@@ -99,6 +99,7 @@ class Cluster {
 
     [[nodiscard]] const Host* find_host(HostNumber number) const;
     [[nodiscard]] const Host* find_host(SessionNumber session) const;
+    [[nodiscard]] const Host* find_host(const HostId& id) const;
     [[nodiscard]] const Task* find_task(TaskNumber number) const;
     [[nodiscard]] const Task* find_task(const TaskName& name) const;
     [[nodiscard]] std::shared_ptr<const TaskSpec> find_spec(SpecNumber number) const;
@@ -135,7 +136,7 @@ class Cluster {
     void check_liveness(Step& step);
     void retry_kills(Step& step);
     void notify(const Task& task, TaskState before, Step& step);
-    void
+    [[nodiscard]] bool
     launch(const Offer& offer, Host& host, Framework& framework, const Demand& demand, Step& step);
     Host* best_host(const Demand& demand);
 

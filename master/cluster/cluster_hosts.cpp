@@ -9,6 +9,9 @@ namespace methos::cluster {
 
 namespace {
 
+/// How long the way to a new session's first beat may take beyond the usual silence.
+constexpr Duration welcome_allowance = std::chrono::seconds(10);
+
 /// Whether what is durable of a host differs.
 bool differs(const HostInfo& a, const HostInfo& b) {
     auto left = a;
@@ -49,7 +52,8 @@ void Cluster::host_joined(SessionNumber session,
     host.session = session;
     host.inventoried = false;
     host.sent_specs.clear();
-    host.last_heard = step.now.mono;
+    // Its first beat can only come after WELCOME, which waits for the commit of this step.
+    host.last_heard = step.now.mono + welcome_allowance;
     host.last_seen = step.now.wall;
     host_by_session_[session] = number;
     if (host.info.docker_up && host.state != HostState::Lost) {
@@ -172,12 +176,15 @@ void Cluster::lose(Host& host, const std::string& why, Step& step) {
     if (!host.session.empty()) {
         end_session(host);
     }
+    if (host.state != HostState::Lost) {
+        host.lost_at = step.now.wall;
+        note_loss(step);
+    }
     // The host's record is the durable intent; its tasks follow from it, however many they are.
     host.state = HostState::Lost;
     host.grace_until = MonoTime::max();
     save_host(host, step);
     step.warn("host " + label_of(host) + " is lost: " + why);
-    note_loss(step);
     mark_unreachable(host, why, step);
 }
 
@@ -188,11 +195,16 @@ void Cluster::note_loss(Step& step) {
     while (!recent_losses_.empty() && recent_losses_.front() + window < step.now.mono) {
         recent_losses_.pop_front();
     }
-    const bool mass =
-        recent_losses_.size() >= hosts_min && recent_losses_.size() * 2 > hosts_.size();
+    // Those that were there when it began; the long dead do not count.
+    const auto living =
+        static_cast<std::size_t>(std::count_if(hosts_.begin(), hosts_.end(), [](const auto& entry) {
+            return entry.second.state != HostState::Lost;
+        }));
+    const auto before = living + recent_losses_.size() - 1; // this one is still counted as living
+    const bool mass = recent_losses_.size() >= hosts_min && recent_losses_.size() * 2 > before;
     if (mass && policy_.mass_loss_hold > Duration::zero() && !holds_replacements(step.now)) {
         hold_until_ = step.now.mono + policy_.mass_loss_hold;
-        step.warn(std::to_string(recent_losses_.size()) + " of " + std::to_string(hosts_.size()) +
+        step.warn(std::to_string(recent_losses_.size()) + " of " + std::to_string(before) +
                   " hosts vanished at once: that looks like this master's own network; "
                   "replacements wait " +
                   format_duration(policy_.mass_loss_hold));

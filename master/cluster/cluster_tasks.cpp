@@ -1,7 +1,18 @@
 // Tasks: what their executors report, killing, and comparing lists with a host that joined.
 #include "master/cluster/cluster.hpp"
 
+#include <algorithm>
+
 namespace methos::cluster {
+
+namespace {
+
+// What is kept of a status; a step of Cluster::slice_max of them stays within the store's caps.
+constexpr std::size_t message_bytes_max = 4096;
+constexpr std::size_t ip_addresses_max = 16;
+constexpr std::size_t kills_per_turn = 1000;
+
+} // namespace
 
 Task* Cluster::task_of(const TaskStatus& status) {
     if (!status.number.empty()) {
@@ -60,7 +71,7 @@ void Cluster::apply(Host& host, const TaskStatus& status, Step& step) {
                          ? task->reported
                          : status.state;
     task->unreachable = false;
-    task->message = status.message;
+    task->message = status.message.substr(0, message_bytes_max);
     task->changed_at = step.now.wall;
     task->healthy = status.healthy;
     if (status.reason != Reason::None) {
@@ -69,6 +80,7 @@ void Cluster::apply(Host& host, const TaskStatus& status, Step& step) {
     if (!status.container_id.empty()) {
         task->container_id = status.container_id;
         task->ip_addresses = status.ip_addresses;
+        task->ip_addresses.resize(std::min(task->ip_addresses.size(), ip_addresses_max));
     }
     if (task->reported == TaskState::Running) {
         task->started_at =
@@ -192,10 +204,14 @@ void Cluster::send_kill(Task& task, Step& step) {
 }
 
 void Cluster::retry_kills(Step& step) {
+    std::size_t sent = 0;
     for (auto& [number, task] : tasks_) {
         if (task.kill_wanted && !task.unreachable &&
             task.kill_sent_at + policy_.kill_retry < step.now.mono) {
             send_kill(task, step);
+            if (++sent == kills_per_turn) {
+                return; // the rest is due at the next tick
+            }
         }
     }
 }

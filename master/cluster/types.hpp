@@ -27,6 +27,7 @@ struct Host {
     MonoTime last_heard;
     WallTime last_seen;
     MonoTime grace_until = MonoTime::max(); ///< of Restarting and DockerDown: then Lost
+    WallTime lost_at;                       ///< when it was lost last
     Resources used;    ///< by tasks that are not terminal, killed or unreachable ones included
     Resources offered; ///< in outstanding offers
     PortSet free_ports;

@@ -20,6 +20,9 @@ void Heart::load(state::Table table, std::uint64_t key, const std::string& bytes
     case state::Table::App:
         services_.load_app(key, bytes);
         break;
+    case state::Table::AppEnd:
+        services_.load_ends(key, bytes);
+        break;
     case state::Table::Spec:
         cluster_.load_spec(SpecNumber(key), bytes);
         break;
@@ -35,7 +38,6 @@ void Heart::loaded() {
 
 void Heart::begin(cluster::Step& step, const std::string& random_cluster_id) {
     cluster_.begin(step, random_cluster_id);
-    services_.begin(step);
 }
 
 void Heart::decide(cluster::Step& step) {

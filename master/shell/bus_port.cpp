@@ -5,6 +5,7 @@
 #include "master/shell/secrets.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace methos::master {
 
@@ -27,22 +28,22 @@ std::vector<TaskStatus> read_statuses(const List& list) {
     return statuses;
 }
 
-/// The messages of one session in one commit, joined into one frame of each kind.
-struct Outbox {
-    bool welcome = false;
-    wire::Launch launch;
-    wire::Kill kill;
-    wire::Ack ack;
-};
+constexpr std::size_t frame_fill_bytes = 1024 * 1024; ///< of one LAUNCH, far below the frame's cap
+constexpr int frame_fill_entries = 1000;
+constexpr std::size_t host_bytes_max = 64 * 1024; ///< of what a host says of itself
 
-void add(Outbox& box, const cluster::SendLaunch& message) {
+void add(BusPort::Outbox& box, const cluster::SendLaunch& message) {
     if (message.spec) {
-        wire::to_wire(*message.spec, *box.launch.add_specs());
+        auto& spec = *box.launch.add_specs();
+        wire::to_wire(*message.spec, spec);
+        box.launch_bytes += spec.ByteSizeLong();
     }
-    wire::to_wire(message.launch, *box.launch.add_tasks());
+    auto& task = *box.launch.add_tasks();
+    wire::to_wire(message.launch, task);
+    box.launch_bytes += task.ByteSizeLong();
 }
 
-void add(Outbox& box, const cluster::SendKill& message) {
+void add(BusPort::Outbox& box, const cluster::SendKill& message) {
     auto& kill = *box.kill.add_tasks();
     kill.set_number(message.number.value);
     kill.set_name(message.name.value);
@@ -50,18 +51,23 @@ void add(Outbox& box, const cluster::SendKill& message) {
     kill.set_grace_ms(message.grace < Duration::zero() ? -1 : grace);
 }
 
-void add(Outbox& box, const cluster::SendAck& message) {
+void add(BusPort::Outbox& box, const cluster::SendAck& message) {
     auto& ack = *box.ack.add_tasks();
     ack.set_number(message.number.value);
     ack.set_name(message.name.value);
     ack.set_stamp(message.stamp);
 }
 
-void add(Outbox& box, const cluster::SendWelcome& /*message*/) {
+void add(BusPort::Outbox& box, const cluster::SendWelcome& /*message*/) {
     box.welcome = true;
 }
 
 } // namespace
+
+bool BusPort::Outbox::full() const {
+    return launch_bytes >= frame_fill_bytes || launch.tasks_size() >= frame_fill_entries ||
+           kill.tasks_size() >= frame_fill_entries || ack.tasks_size() >= frame_fill_entries;
+}
 
 BusPort::BusPort(asio::any_io_executor executor,
                  Shell& shell,
@@ -187,6 +193,22 @@ void BusPort::open_control(const bus::PeerId& peer, const wire::Hello& hello) {
         refuse(peer, wire::Refused::BAD_FRAME, info.error().message);
         return;
     }
+    if (hello.host().ByteSizeLong() > host_bytes_max) {
+        refuse(peer, wire::Refused::BAD_FRAME, "the host's attributes are larger than 64 KiB");
+        return;
+    }
+    const auto key_hash = digest_of(hello.host_key());
+    if (is_twin(peer, info->id, key_hash)) {
+        log::limited(
+            "twin " + info->id.value,
+            "a second host says it is one that is connected; was its data directory copied?",
+            {{"host", info->id.value}, {"from", server_.peer_ip(peer)}});
+        refuse(peer,
+               wire::Refused::DUPLICATE_HOST,
+               "another host with this id is connected: remove the executor's data directory here "
+               "when it was copied from there");
+        return;
+    }
     info->build = hello.build();
     if (info->address.empty()) {
         info->address = server_.peer_ip(peer);
@@ -196,10 +218,26 @@ void BusPort::open_control(const bus::PeerId& peer, const wire::Hello& hello) {
     connection.session = session;
     connections_[peer] = connection;
     peer_of_[session] = peer;
-    const auto key_hash = digest_of(hello.host_key());
     shell_.apply([&](heart::Heart& heart, cluster::Step& step) {
         heart.cluster().host_joined(session, *info, key_hash, step);
     });
+}
+
+bool BusPort::is_twin(const bus::PeerId& peer,
+                      const HostId& id,
+                      const std::string& key_hash) const {
+    const auto& cluster = shell_.heart().cluster();
+    const auto* host = cluster.find_host(id);
+    if (host == nullptr || host->session.empty()) {
+        return false;
+    }
+    const auto connected = peer_of_.find(host->session);
+    const auto silence = cluster.policy().beat_interval * cluster.policy().beats_to_loss;
+    if (connected == peer_of_.end() || host->last_heard + silence < shell_.now().mono) {
+        return false; // the same executor after a broken connection, most likely
+    }
+    return host->key_hash != key_hash ||
+           server_.peer_ip(connected->second) != server_.peer_ip(peer);
 }
 
 void BusPort::open_stream(const bus::PeerId& peer, const wire::Hello& hello) {
@@ -391,26 +429,34 @@ void BusPort::send_messages(const std::vector<cluster::Message>& messages) {
         auto& box = same != boxes.end() ? same->second
                                         : boxes.emplace_back(message.session, Outbox()).second;
         std::visit([&box](const auto& body) { add(box, body); }, message.body);
+        if (box.full()) {
+            flush(message.session, box);
+        }
     }
     for (auto& [session, box] : boxes) {
-        if (box.welcome) {
-            send(session, welcome_of(session));
-        }
-        if (box.launch.tasks_size() > 0) {
-            auto frame = frame_of(session);
-            frame.mutable_launch()->Swap(&box.launch);
-            send(session, frame);
-        }
-        if (box.kill.tasks_size() > 0) {
-            auto frame = frame_of(session);
-            frame.mutable_kill()->Swap(&box.kill);
-            send(session, frame);
-        }
-        if (box.ack.tasks_size() > 0) {
-            auto frame = frame_of(session);
-            frame.mutable_ack()->Swap(&box.ack);
-            send(session, frame);
-        }
+        flush(session, box);
+    }
+}
+
+void BusPort::flush(SessionNumber session, Outbox& box) {
+    auto ready = std::exchange(box, Outbox());
+    if (ready.welcome) {
+        send(session, welcome_of(session));
+    }
+    if (ready.launch.tasks_size() > 0) {
+        auto frame = frame_of(session);
+        frame.mutable_launch()->Swap(&ready.launch);
+        send(session, frame);
+    }
+    if (ready.kill.tasks_size() > 0) {
+        auto frame = frame_of(session);
+        frame.mutable_kill()->Swap(&ready.kill);
+        send(session, frame);
+    }
+    if (ready.ack.tasks_size() > 0) {
+        auto frame = frame_of(session);
+        frame.mutable_ack()->Swap(&ready.ack);
+        send(session, frame);
     }
 }
 

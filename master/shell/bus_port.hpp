@@ -33,6 +33,18 @@ class BusPort {
     BusPort& operator=(const BusPort&) = delete;
     ~BusPort();
 
+    /// The messages of one session in one commit, joined into one frame of each kind.
+    struct Outbox {
+        bool welcome = false;
+        wire::Launch launch;
+        std::size_t launch_bytes = 0;
+        wire::Kill kill;
+        wire::Ack ack;
+
+        /// Another message might make a frame larger than the bus takes.
+        [[nodiscard]] bool full() const;
+    };
+
     [[nodiscard]] const std::string& address() const { return server_.address(); }
 
     void close();
@@ -56,6 +68,9 @@ class BusPort {
     void forget(const bus::PeerId& peer);
     void refuse(const bus::PeerId& peer, wire::Refused::Why why, const std::string& message);
 
+    [[nodiscard]] bool
+    is_twin(const bus::PeerId& peer, const HostId& id, const std::string& key_hash) const;
+    void flush(SessionNumber session, Outbox& box);
     void send_messages(const std::vector<cluster::Message>& messages);
     void send(SessionNumber session, const wire::Frame& frame);
     [[nodiscard]] bool send_on_stream(SessionNumber session, wire::Frame frame);

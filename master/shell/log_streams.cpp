@@ -32,7 +32,7 @@ std::optional<LogLine> LogStreams::Stream::take() {
     }
     auto line = std::move(lines_.front());
     lines_.pop_front();
-    credit_due_ += line.text.size();
+    credit_due_ += line.text.size() + wire::log_line_overhead_bytes;
     // Also when all is read: the host bounds the sum over its streams, and small debts of many stop
     // it.
     if (!ended_ && (credit_due_ >= credit_bytes / 2 || lines_.empty())) {

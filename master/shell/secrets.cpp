@@ -44,6 +44,20 @@ std::optional<std::string> read_file(const std::string& path) {
     return text.str();
 }
 
+/// Makes a rename durable: without it a power cut may bring the old name back.
+void sync_folder_of(const std::string& path) {
+    const auto folder = path.substr(0, path.rfind('/'));
+    const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0) {
+        fail_on("open", folder);
+    }
+    const bool synced = ::fsync(descriptor) == 0;
+    ::close(descriptor);
+    if (!synced) {
+        fail_on("sync", folder);
+    }
+}
+
 /// Writes a secret so that it is there whole or not at all, and readable by its owner only.
 void write_secret(const std::string& path, const std::string& text) {
     const auto temporary = path + ".new";
@@ -65,6 +79,7 @@ void write_secret(const std::string& path, const std::string& text) {
     if (::rename(temporary.c_str(), path.c_str()) != 0) {
         fail_on("rename", temporary);
     }
+    sync_folder_of(path);
 }
 
 std::string without_newline(std::string text) {
@@ -80,17 +95,23 @@ void make_data_dir(const std::string& data_dir) {
     std::string path;
     std::istringstream parts(data_dir);
     std::string part;
+    if (data_dir.empty()) {
+        throw Failure(Code::InvalidInput, "--data-dir must not be empty");
+    }
     path = data_dir.front() == '/' ? "" : ".";
+    bool made = false;
     while (std::getline(parts, part, '/')) {
         if (part.empty()) {
             continue;
         }
         path += "/" + part;
-        if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
+        made = ::mkdir(path.c_str(), 0755) == 0;
+        if (!made && errno != EEXIST) {
             fail_on("create the data directory", path);
         }
     }
-    if (::chmod(data_dir.c_str(), 0700) != 0) {
+    // Only what was just made is closed to others: an existing folder may be everybody's.
+    if (made && ::chmod(data_dir.c_str(), 0700) != 0) {
         fail_on("protect the data directory", data_dir);
     }
 }

@@ -45,8 +45,10 @@ Shell::Shell(asio::any_io_executor executor,
     : executor_(std::move(executor)), pool_(pool), clock_(clock), store_(store),
       options_(std::move(options)), work_(executor_),
       tasks_(executor_,
-             [](const std::string& child, const Error& error) {
+             [this](const std::string& child, const Error& error) {
                  log::failure(child + " ended", error);
+                 child_failure_ = error;
+                 stop();
              }),
       store_turn_(executor_, 1),
       commits_(metrics.counter("methos_master_commits_total", "Group commits of the store")),
@@ -76,6 +78,7 @@ awaitable<std::unique_ptr<heart::Heart>> Shell::load() {
 }
 
 awaitable<> Shell::start() {
+    last_tick_ = clock_.now().mono;
     heart_ = co_await load();
     cluster::Step step(clock_.now());
     heart_->begin(step, random_hex(16));
@@ -148,6 +151,9 @@ awaitable<> Shell::committed() {
 
 void Shell::decide() {
     decide_wanted_ = false;
+    if (held_up()) {
+        return; // the tick asks again, when the bus has had its turn
+    }
     cluster::Step step(clock_.now());
     heart_->decide(step);
     if (!step.changes.empty() || !step.messages.empty() || !step.notices.empty() || step.more) {
@@ -155,22 +161,60 @@ void Shell::decide() {
     }
 }
 
+bool Shell::held_up() {
+    const auto now = clock_.now().mono;
+    const auto gap = now - last_tick_ - tick_interval;
+    if (gap <= pause_noticed) {
+        return false;
+    }
+    // We slept, not the hosts: nobody is called silent for it.
+    log::warning("the loop was held up", {{"for", format_duration(gap)}});
+    heart_->paused(gap);
+    last_tick_ = now;
+    return true;
+}
+
 awaitable<> Shell::run() {
     tasks_.spawn("the tick", tick_loop());
     tasks_.spawn("tidying the store", tidy_loop());
+    std::exception_ptr failure;
+    try {
+        co_await commit_loop();
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    fail_waiters(pending_, Error(Code::Unavailable, "the master is stopping"));
+    tasks_.stop();
+    co_await tasks_.join();
+    if (failure) {
+        std::rethrow_exception(failure);
+    }
+    if (child_failure_) {
+        throw Failure(*child_failure_);
+    }
+}
+
+awaitable<> Shell::commit_loop() {
     while (!stopping_ || !pending_.empty()) {
         if (pending_.empty() && !decide_wanted_) {
             co_await work_.wait();
         }
-        if (decide_wanted_ && refusal_.empty()) {
+        if (decide_wanted_ && !stopping_ && refusal_.empty()) {
             decide();
         }
         if (!pending_.empty()) {
             co_await commit_pending();
         }
+        decide_wanted_ = decide_wanted_ && !stopping_;
     }
-    tasks_.stop();
-    co_await tasks_.join();
+}
+
+void Shell::fail_waiters(Pending& pending, const Error& error) {
+    for (const auto& waiter : pending.waiters) {
+        waiter->error = error;
+        waiter->done.open();
+    }
+    pending = Pending();
 }
 
 void Shell::stop() {
@@ -212,11 +256,24 @@ awaitable<> Shell::commit_pending() {
     auto& late = pending_.waiters;
     batch.waiters.insert(batch.waiters.end(), late.begin(), late.end());
     pending_ = Pending();
-    auto refused = *failure;
-    co_await recover(std::move(*failure));
-    for (const auto& waiter : batch.waiters) {
-        waiter->error = refused;
-        waiter->done.open();
+    if (failure->code != Code::ResourceExhausted) {
+        // The store cannot be trusted any more. Whoever starts us again finds what is durable.
+        fail_waiters(batch, *failure);
+        throw Failure(std::move(*failure).with_context("while making changes durable"));
+    }
+    const auto refused = *failure;
+    std::exception_ptr lost;
+    committing_ = true; // whoever reads meanwhile waits: what it read is about to be undone
+    try {
+        co_await recover(refused);
+    } catch (...) {
+        lost = std::current_exception();
+    }
+    committing_ = false;
+    fail_waiters(batch, refused);
+    fail_waiters(pending_, Error(Code::Unavailable, "the state was read again; ask again"));
+    if (lost) {
+        std::rethrow_exception(lost);
     }
 }
 
@@ -265,39 +322,34 @@ awaitable<bool> Shell::probe() {
 }
 
 awaitable<> Shell::tick_loop() {
-    auto last = clock_.now().mono;
     for (;;) {
-        Duration interval = tick_interval;
         if (!refusal_.empty()) {
-            interval = probe_interval;
-        }
-        co_await sleep_for(interval);
-        const auto now = clock_.now().mono;
-        const auto gap = now - last - interval;
-        last = now;
-        if (!refusal_.empty()) {
-            const bool writable = co_await probe();
-            if (writable) {
-                log::info("the store takes writes again");
-                refusal_.clear();
-                heart_->resume(clock_.now());
-                decide_wanted_ = true;
-                work_.notify();
-            }
-            last = clock_.now().mono;
+            co_await sleep_for(probe_interval);
+            co_await try_to_resume();
+            last_tick_ = clock_.now().mono;
             continue;
         }
-        if (gap > pause_noticed) {
-            // We slept, not the hosts. The bus gets its turn before anybody is called silent.
-            log::warning("the loop was held up", {{"for", format_duration(gap)}});
-            heart_->paused(gap);
+        co_await sleep_for(tick_interval);
+        if (held_up()) {
             continue;
         }
+        last_tick_ = clock_.now().mono;
         decide_wanted_ = true;
         work_.notify();
         const auto counts = heart_->counts();
         hosts_gauge_.set(static_cast<double>(counts.hosts_up));
         tasks_gauge_.set(static_cast<double>(counts.tasks));
+    }
+}
+
+awaitable<> Shell::try_to_resume() {
+    const bool writable = co_await probe();
+    if (writable) {
+        log::info("the store takes writes again");
+        refusal_.clear();
+        heart_->resume(clock_.now());
+        decide_wanted_ = true;
+        work_.notify();
     }
 }
 

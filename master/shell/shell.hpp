@@ -72,6 +72,10 @@ class Shell {
         [[nodiscard]] bool empty() const { return steps.empty() && waiters.empty(); }
     };
 
+    [[nodiscard]] awaitable<> commit_loop();
+    void fail_waiters(Pending& pending, const Error& error);
+    [[nodiscard]] bool held_up();
+    [[nodiscard]] awaitable<> try_to_resume();
     void push(cluster::Step step);
     [[nodiscard]] awaitable<> wait_for_commit();
     void decide();
@@ -97,6 +101,8 @@ class Shell {
     bool decide_wanted_ = false;
     bool stopping_ = false;
     std::string refusal_;
+    std::optional<Error> child_failure_;
+    MonoTime last_tick_; ///< when the loop was last seen turning
     Signal work_;
     TaskGroup tasks_;
     Semaphore store_turn_; ///< one blocking call on the store at a time

@@ -72,7 +72,7 @@ struct Reader {
 
 bool is_table(std::uint8_t number) {
     return number >= static_cast<std::uint8_t>(Table::Meta) &&
-           number <= static_cast<std::uint8_t>(Table::Task);
+           number <= static_cast<std::uint8_t>(Table::AppEnd);
 }
 
 Error damaged(std::uint64_t sequence, const std::string& what) {

@@ -15,7 +15,8 @@ constexpr std::array<const char*, schema_version> steps{
        CREATE TABLE rows_host(key INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, value BLOB NOT NULL);
        CREATE TABLE rows_app(key INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, value BLOB NOT NULL);
        CREATE TABLE rows_spec(key INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, value BLOB NOT NULL);
-       CREATE TABLE rows_task(key INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, value BLOB NOT NULL);)",
+       CREATE TABLE rows_task(key INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, value BLOB NOT NULL);
+       CREATE TABLE rows_app_end(key INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, value BLOB NOT NULL);)",
 };
 
 std::int64_t version_of(store::Database& database) {
@@ -41,6 +42,8 @@ std::string rows_of(Table table) {
         return "rows_spec";
     case Table::Task:
         return "rows_task";
+    case Table::AppEnd:
+        return "rows_app_end";
     }
     throw Failure(Code::Internal, "a change names a table that does not exist");
 }

@@ -23,7 +23,8 @@ namespace {
 using store::Database;
 using store::Statement;
 
-constexpr std::array tables{Table::Meta, Table::Host, Table::App, Table::Spec, Table::Task};
+constexpr std::array tables{
+    Table::Meta, Table::Host, Table::App, Table::Spec, Table::Task, Table::AppEnd};
 
 /// The latest word of a stretch of journal about each record it touches; empty: erased.
 using Overlay = std::map<std::pair<Table, std::uint64_t>, std::optional<std::string>>;

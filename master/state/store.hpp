@@ -16,7 +16,7 @@
 namespace methos::state {
 
 /// Numbers are stored: append only.
-enum class Table : std::uint8_t { Meta = 1, Host = 2, App = 3, Spec = 4, Task = 5 };
+enum class Table : std::uint8_t { Meta = 1, Host = 2, App = 3, Spec = 4, Task = 5, AppEnd = 6 };
 
 /// One changed record; without a value it is erased.
 struct Change {

@@ -38,6 +38,11 @@ def compile_jobs():
     return str(max(1, min(cores, memory_kb // MEMORY_PER_JOB_KB)))
 
 
+def cached(compiler):
+    """The compiler behind ccache where that is installed: a second run costs what changed."""
+    return f"ccache {compiler}" if shutil.which("ccache") else compiler
+
+
 class Sum:
     """What passed, failed and was skipped, and where the time went."""
 
@@ -189,7 +194,7 @@ def reason_of_skip(entry):
 def gcc_and_all_suites(total):
     # -O2 without debug information halves the time; asserts stay on, and so do the standard library's.
     build = Build(total, "test", ["--buildtype=plain", "-Doptimization=2", "-Ddebug=false", "-Dwerror=true",
-                                  "-Dcpp_args=-D_GLIBCXX_ASSERTIONS"], {"CXX": "g++"})
+                                  "-Dcpp_args=-D_GLIBCXX_ASSERTIONS"], {"CXX": cached("g++")})
     built = build.compile()
     if not built and not (build.folder / "build.ninja").exists():
         return
@@ -217,7 +222,7 @@ def sanitizers(total):
     for name, sanitizer, wanted, environment in (
             ("asan", "address", address_wanted, {"ASAN_OPTIONS": "detect_stack_use_after_return=0"}),
             ("ubsan", "undefined", undefined_wanted, {"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"})):
-        build = Build(total, name, [*options, f"-Db_sanitize={sanitizer}"], {"CXX": "g++", **environment})
+        build = Build(total, name, [*options, f"-Db_sanitize={sanitizer}"], {"CXX": cached("g++"), **environment})
         if build.compile_for(wanted):
             build.run_tests(f"{name} suites", build.tests(wanted), len(os.sched_getaffinity(0)), multiplier=4)
 
@@ -227,7 +232,7 @@ def clang(total):
         return suite in ("unit", "simulation") and not path.startswith("/")
 
     build = Build(total, "clang", ["--buildtype=plain", "-Doptimization=0", "-Ddebug=false", "-Dwerror=true"],
-                  {"CXX": "clang++-14"})
+                  {"CXX": cached("clang++-14")})
     # Everything is compiled, so that a warning of the second compiler anywhere is seen; unit and simulation run.
     if build.compile():
         build.run_tests("clang suites", build.tests(wanted), len(os.sched_getaffinity(0)), multiplier=4)

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace methos::services {
 
@@ -15,8 +16,9 @@ namespace {
 /// begins moves with the task's number, so that a port just freed is not taken again at once.
 std::optional<std::vector<std::uint16_t>>
 choose_ports(PortSet free, const std::vector<std::uint16_t>& wanted, TaskNumber number) {
+    std::set<std::uint16_t> fixed;
     for (const auto port : wanted) {
-        if (port != 0 && !free.erase(port)) {
+        if (port != 0 && fixed.insert(port).second && !free.erase(port)) {
             return std::nullopt;
         }
     }
@@ -65,9 +67,12 @@ cluster::Demand Services::demand_of(const App& app, Now now) const {
     demand.count = app.deleting ? 0 : missing;
     demand.resources = app.definition.resources;
     for (const auto port : wanted_host_ports(app.definition)) {
-        ++demand.port_count;
-        if (port != 0) {
-            demand.fixed_ports.push_back(port);
+        auto& fixed = demand.fixed_ports;
+        if (port == 0) {
+            ++demand.port_count;
+        } else if (std::find(fixed.begin(), fixed.end(), port) == fixed.end()) {
+            ++demand.port_count; // 53/tcp and 53/udp are one number
+            fixed.push_back(port);
         }
     }
     if (app.definition.accepted_resource_roles) {

@@ -2,6 +2,7 @@
 // placement.cpp.
 #include "master/frameworks/services/services.hpp"
 
+#include "core/wire/mapping.hpp"
 #include "master/frameworks/services/constraints.hpp"
 #include "master/frameworks/services/definition/app_print.hpp"
 #include "master/frameworks/services/definition/app_task.hpp"
@@ -44,6 +45,22 @@ WallTime version_instant(Now now, const std::string& before) {
         return last + std::chrono::milliseconds(1);
     }
     return now.wall;
+}
+
+constexpr std::size_t definition_bytes_max = 256 * 1024; ///< two of its size fit into one batch
+
+/// What cannot be stored, loaded and sent must not be accepted. Errors: what is too large or
+/// illegal.
+Result<void> survives_the_wire(const TaskSpec& spec) {
+    auto numbered = spec;
+    numbered.number = SpecNumber(1);
+    wire::TaskSpec message;
+    wire::to_wire(numbered, message);
+    const auto back = wire::from_wire(message);
+    if (!back) {
+        return back.error();
+    }
+    return {};
 }
 
 /// Whether going from one to the other restarts nothing. By their stored texts: defaults written
@@ -90,41 +107,40 @@ void Services::load_app(std::uint64_t key, const std::string& bytes) {
     app.last_config_change_at =
         WallTime(std::chrono::milliseconds(record.last_config_change_at_ms()));
     app.request = RequestId(record.request());
-    if (record.has_last_failure()) {
-        app.last_failure = from_record(record.last_failure());
-    }
-    if (record.has_last_end()) {
-        app.last_end = from_record(record.last_end());
-    }
     next_key_ = std::max(next_key_, key + 1);
     const auto id = app.definition.id;
     apps_.emplace(id, std::move(app));
+}
+
+void Services::load_ends(std::uint64_t key, const std::string& bytes) {
+    state::AppEndRecord record;
+    if (!record.ParseFromString(bytes)) {
+        throw Failure(Code::Internal,
+                      "the stored ends of app " + std::to_string(key) + " are damaged");
+    }
+    for (auto& [id, app] : apps_) {
+        if (app.key != key) {
+            continue;
+        }
+        if (record.has_last_failure()) {
+            app.last_failure = from_record(record.last_failure());
+        }
+        if (record.has_last_end()) {
+            app.last_end = from_record(record.last_end());
+        }
+    }
 }
 
 void Services::loaded() {
     for (const auto& [number, task] : cluster_.tasks()) {
         if (auto* app = app_of(task); app != nullptr) {
             app->tasks.insert(number);
+        } else if (task.framework == name()) {
+            orphans_.insert(number);
         }
     }
     for (const auto& [id, app] : apps_) {
         dirty_.insert(id);
-    }
-}
-
-void Services::begin(cluster::Step& step) {
-    std::vector<TaskNumber> orphans;
-    for (const auto& [number, task] : cluster_.tasks()) {
-        if (task.framework == name() && app_of(task) == nullptr && !task.kill_wanted) {
-            orphans.push_back(number);
-        }
-    }
-    for (const auto number : orphans) {
-        if (!step.has_room()) {
-            step.more = true;
-            return;
-        }
-        cluster_.kill(number, cluster_.find_task(number)->kill_grace, Reason::Reconciliation, step);
     }
 }
 
@@ -152,13 +168,18 @@ void Services::save(const App& app, cluster::Step& step) {
     record.set_last_scaling_at_ms(app.last_scaling_at.time_since_epoch().count());
     record.set_last_config_change_at_ms(app.last_config_change_at.time_since_epoch().count());
     record.set_request(app.request.value);
+    step.put(state::Table::App, app.key, record.SerializeAsString());
+}
+
+void Services::save_ends(const App& app, cluster::Step& step) {
+    state::AppEndRecord record;
     if (app.last_failure) {
         to_record(*app.last_failure, *record.mutable_last_failure());
     }
     if (app.last_end) {
         to_record(*app.last_end, *record.mutable_last_end());
     }
-    step.put(state::Table::App, app.key, record.SerializeAsString());
+    step.put(state::Table::AppEnd, app.key, record.SerializeAsString());
 }
 
 ApiResult<Changed> Services::put(AppDefinition definition,
@@ -181,6 +202,9 @@ ApiResult<Changed> Services::put(AppDefinition definition,
     const auto instant = version_instant(step.now, exists ? found->second.version : "");
     const auto version = format_wall_time(instant);
     const bool keeps_spec = exists && same_but_for_instances(found->second.definition, definition);
+    if (stored_text(definition).size() > definition_bytes_max) {
+        return api_error(422, "the definition is larger than 256 KiB");
+    }
     std::optional<TaskSpec> spec;
     if (!keeps_spec) {
         auto made = make_task_spec(definition, version, default_image_);
@@ -189,6 +213,9 @@ ApiResult<Changed> Services::put(AppDefinition definition,
         }
         spec = std::move(*made);
         spec->framework = name();
+        if (const auto legal = survives_the_wire(*spec); !legal) {
+            return api_error(422, legal.error().message);
+        }
     }
 
     App& app = apps_[id];

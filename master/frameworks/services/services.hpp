@@ -72,10 +72,9 @@ class Services final : public cluster::Framework {
     // --- recovery
     // ---------------------------------------------------------------------------------------------
     void load_app(std::uint64_t key, const std::string& bytes);
-    /// After all records: ties tasks to their apps.
+    void load_ends(std::uint64_t key, const std::string& bytes);
+    /// After all records: ties tasks to their apps. What belongs to none is ended by decide().
     void loaded();
-    /// Ends what belongs to no app any more, and looks at every app once.
-    void begin(cluster::Step& step);
 
     // --- changes
     // ------------------------------------------------------------------------------------------------
@@ -125,13 +124,15 @@ class Services final : public cluster::Framework {
     still_counts(const App& app, const cluster::Task& unreachable, Now now) const;
     App* app_of(const cluster::Task& task);
     void save(const App& app, cluster::Step& step);
+    void save_ends(const App& app, cluster::Step& step);
+    void end_orphans(cluster::Step& step);
     /// True when everything is as wanted. Sets Step::more when the step was too full to finish.
     bool settle(App& app, cluster::Step& step);
     void kill_worst(App& app,
                     std::vector<const cluster::Task*> candidates,
                     std::size_t count,
                     cluster::Step& step);
-    void note_failure(App& app, const cluster::Task& task, Now now);
+    void delay_next(App& app, Now now);
     void drop_spec_when_unused(const App& app, SpecNumber spec, cluster::Step& step);
 
     cluster::Cluster& cluster_;
@@ -139,6 +140,7 @@ class Services final : public cluster::Framework {
     std::map<AppId, App> apps_;
     std::uint64_t next_key_ = 1;
     std::set<AppId> dirty_;
+    std::set<TaskNumber> orphans_; ///< found at the start, of no app
 };
 
 /// How many instances run at least, while old ones are replaced by new ones.

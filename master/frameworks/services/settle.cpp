@@ -9,6 +9,14 @@ namespace methos::services {
 
 namespace {
 
+constexpr std::int64_t seconds_max = 366 * 24 * 3600; ///< longer waits are taken for this one
+
+/// A definition's seconds as a duration that can be added to a time.
+Duration bounded_seconds(double value) {
+    const auto bounded = std::clamp(value, 0.0, static_cast<double>(seconds_max));
+    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(bounded));
+}
+
 /// Better first: running, not unhealthy, then by age. The last ones are killed.
 bool better(const cluster::Task* a, const cluster::Task* b, KillSelection selection) {
     const bool a_runs = a->running();
@@ -45,9 +53,10 @@ bool Services::still_counts(const App& app, const cluster::Task& unreachable, No
     if (unreachable.kill_wanted || is_terminal(unreachable.reported)) {
         return false;
     }
-    return strategy.disabled ||
-           now.wall <
-               unreachable.changed_at + std::chrono::seconds(strategy.inactive_after_seconds);
+    const auto wait = std::chrono::seconds(
+        std::clamp<std::int64_t>(strategy.inactive_after_seconds, 0, seconds_max));
+    const auto* host = cluster_.find_host(unreachable.host);
+    return strategy.disabled || now.wall < host->lost_at + wait;
 }
 
 Services::Census Services::census(const App& app, Now now) const {
@@ -126,7 +135,19 @@ bool Services::settle(App& app, cluster::Step& step) {
     return there.old.empty() && current == wanted && running_current + there.held == wanted;
 }
 
+void Services::end_orphans(cluster::Step& step) {
+    while (!orphans_.empty() && step.has_room()) {
+        const auto* task = cluster_.find_task(*orphans_.begin());
+        orphans_.erase(orphans_.begin());
+        if (task != nullptr && !task->kill_wanted) {
+            cluster_.kill(task->number, task->kill_grace, Reason::Reconciliation, step);
+        }
+    }
+    step.more = step.more || !orphans_.empty();
+}
+
 void Services::decide(cluster::Step& step) {
+    end_orphans(step);
     const auto dirty = std::exchange(dirty_, {});
     for (const auto& id : dirty) {
         const auto found = apps_.find(id);
@@ -151,6 +172,7 @@ void Services::decide(cluster::Step& step) {
             if (gone) {
                 const auto spec = app.spec;
                 step.erase(state::Table::App, app.key);
+                step.erase(state::Table::AppEnd, app.key);
                 drop_spec_when_unused(app, spec, step);
                 apps_.erase(found);
             }
@@ -160,35 +182,27 @@ void Services::decide(cluster::Step& step) {
             app.deployment.clear();
             save(app, step);
         }
-        const bool waits_for_time =
-            std::any_of(app.tasks.begin(), app.tasks.end(), [this](TaskNumber number) {
-                return cluster_.find_task(number)->unreachable;
-            });
-        if (waits_for_time) {
+        if (census(app, step.now).held > 0) {
             dirty_.insert(id);
         }
     }
 }
 
-void Services::note_failure(App& app, const cluster::Task& task, Now now) {
-    const auto seconds = [](double value) {
-        return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(value));
-    };
-    const auto longest = seconds(app.definition.max_launch_delay_seconds);
+void Services::delay_next(App& app, Now now) {
+    const auto longest = bounded_seconds(app.definition.max_launch_delay_seconds);
+    if (now.mono < app.backoff_until) {
+        return; // of a batch that failed together, the first has set the delay
+    }
     if (app.failed_at != MonoTime::min() && app.failed_at + longest < now.mono) {
         app.backoff = Duration::zero();
     }
     app.backoff = app.backoff == Duration::zero()
-                      ? seconds(app.definition.backoff_seconds)
-                      : seconds(std::chrono::duration<double>(app.backoff).count() *
-                                app.definition.backoff_factor);
+                      ? bounded_seconds(app.definition.backoff_seconds)
+                      : bounded_seconds(std::chrono::duration<double>(app.backoff).count() *
+                                        app.definition.backoff_factor);
     app.backoff = std::min(app.backoff, longest);
     app.failed_at = now.mono;
     app.backoff_until = now.mono + app.backoff;
-    if (task.reported == TaskState::Finished) {
-        return; // delayed like a failure, but it is none
-    }
-    app.last_failure = app.last_end;
 }
 
 void Services::task_changed(const cluster::Task& task, TaskState /*before*/, cluster::Step& step) {
@@ -216,10 +230,14 @@ void Services::task_changed(const cluster::Task& task, TaskState /*before*/, clu
     end.time = step.now.wall;
     end.version = cluster_.find_spec(task.spec)->version;
     app->last_end = std::move(end);
-    if (!task.kill_wanted && task.reported != TaskState::Killed) {
-        note_failure(*app, task, step.now);
+    const bool by_itself = !task.kill_wanted && task.reported != TaskState::Killed;
+    if (by_itself && task.reason != Reason::Reconciliation) {
+        delay_next(*app, step.now); // what its host lost is not the app's fault
     }
-    save(*app, step);
+    if (by_itself && task.reported != TaskState::Finished) {
+        app->last_failure = app->last_end;
+    }
+    save_ends(*app, step);
     drop_spec_when_unused(*app, task.spec, step);
 }
 
