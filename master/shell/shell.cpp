@@ -196,16 +196,17 @@ awaitable<> Shell::run() {
 
 awaitable<> Shell::commit_loop() {
     while (!stopping_ || !pending_.empty()) {
-        if (pending_.empty() && !decide_wanted_) {
+        const bool decides = decide_wanted_ && !stopping_ && refusal_.empty();
+        if (pending_.empty() && !decides) {
             co_await work_.wait();
+            continue;
         }
-        if (decide_wanted_ && !stopping_ && refusal_.empty()) {
+        if (decides) {
             decide();
         }
         if (!pending_.empty()) {
             co_await commit_pending();
         }
-        decide_wanted_ = decide_wanted_ && !stopping_;
     }
 }
 
