@@ -175,6 +175,21 @@ awaitable<> turned_away(MasterLab& lab) {
     REQUIRE(json::parse(hosts.body).at("hosts").empty());
 }
 
+awaitable<> twins(MasterLab& lab) {
+    auto first = lab.executor();
+    co_await first->join("one");
+    first->beat();
+    (void)co_await first->next(wire::Frame::kBeat);
+    auto second = lab.executor();
+    auto hello = FakeExecutor::hello("one", methos::test::join_secret);
+    hello.mutable_hello()->set_host_key("another key");
+    second->send(hello);
+    const auto refused = co_await second->next(wire::Frame::kRefused);
+    REQUIRE(refused.refused().why() == wire::Refused::DUPLICATE_HOST);
+    first->beat();
+    (void)co_await first->next(wire::Frame::kBeat);
+}
+
 awaitable<> newer_session_wins(MasterLab& lab) {
     auto first = lab.executor();
     co_await first->join("one");
@@ -214,6 +229,10 @@ awaitable<> bad_requests(MasterLab& lab) {
          "/v2/apps",
          R"({"id":"/x","cmd":"a","cpus":-1,"container":{"docker":{"image":"b"}}})",
          422},
+        {"POST",
+         "/v2/apps",
+         R"({"id":"/x","cmd":"a","mem":2000000000,"container":{"docker":{"image":"b"}}})",
+         422}, // bytes for MB: it could never be stored and loaded again
         {"PUT", "/v2/apps/x", R"({"instances":"many"})", 422},
         {"DELETE", "/v2/apps/x", "", 404},
         {"GET", "/v2/apps/x", "", 404},
@@ -254,6 +273,10 @@ SCENARIO("a full disk refuses changes and keeps reads and liveness") {
 
 SCENARIO("strangers and garbage are refused by name") {
     MasterLab().run(turned_away);
+}
+
+SCENARIO("a copy of a host's data directory does not push the host out") {
+    MasterLab().run(twins);
 }
 
 SCENARIO("of two sessions of one host the newer one counts") {

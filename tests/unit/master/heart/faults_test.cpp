@@ -244,6 +244,25 @@ SCENARIO("most hosts vanishing at once is taken for the master's own fault") {
     }
 }
 
+SCENARIO("hosts that died long ago do not hide that all others vanish") {
+    HeartLab lab;
+    for (const auto* name : {"a", "b", "c", "old1", "old2", "old3", "old4"}) {
+        lab.join(name);
+        if (name[0] == 'o') {
+            lab.cut(name);
+            lab.live(20s);
+        }
+    }
+    REQUIRE(lab.put(HeartLab::app("/demo", 3)));
+    lab.run_all();
+    for (const auto* name : {"a", "b", "c"}) {
+        lab.cut(name);
+    }
+    lab.live(15s);
+    REQUIRE(lab.count(TaskState::Unreachable) == 3);
+    REQUIRE(lab.cluster().holds_replacements(lab.now()));
+}
+
 SCENARIO("the master's own pause is not held against the hosts") {
     HeartLab lab;
     six_running(lab);

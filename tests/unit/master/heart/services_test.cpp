@@ -251,3 +251,30 @@ SCENARIO("constraints are kept, and those this build cannot keep are refused") {
     REQUIRE_FALSE(refused);
     REQUIRE(refused.error().status == 422);
 }
+
+SCENARIO("one port number for tcp and for udp is one port of the host") {
+    HeartLab lab;
+    lab.join("a");
+    REQUIRE(lab.put(
+        HeartLab::app("/dns",
+                      1,
+                      R"("networks":[{"mode":"container/bridge"}],"container":{"type":"DOCKER",
+           "docker":{"image":"busybox"},"portMappings":[
+             {"containerPort":53,"hostPort":31053,"protocol":"tcp"},
+             {"containerPort":53,"hostPort":31053,"protocol":"udp"}]})")));
+    REQUIRE(lab.count(TaskState::Staging) == 1);
+    REQUIRE(lab.tasks_in(TaskState::Staging)[0].host_ports ==
+            std::vector<std::uint16_t>{31053, 31053});
+}
+
+SCENARIO("instances that fail together delay the next try once") {
+    HeartLab lab;
+    lab.join("a");
+    REQUIRE(lab.put(HeartLab::app("/demo", 30, R"("backoffSeconds":1,"backoffFactor":2)")));
+    lab.run_all();
+    for (const auto& task : lab.tasks_in(TaskState::Running)) {
+        lab.report(task, TaskState::Failed);
+    }
+    lab.live(2s);
+    REQUIRE(lab.count(TaskState::Staging) == 30);
+}
