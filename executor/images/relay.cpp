@@ -11,7 +11,14 @@
 #include <boost/asio/write.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <netdb.h>
+
 #include <array>
+#include <cstring>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
 
 namespace methos::executor {
 
@@ -77,16 +84,94 @@ awaitable<> watch_idle(PipePtr pipe) {
     }
 }
 
-awaitable<> connect(PipePtr pipe, HostPort target) {
-    tcp::resolver resolver(pipe->client.get_executor());
-    const auto found = co_await resolver.async_resolve(
-        target.host, std::to_string(target.port), asio::use_awaitable);
-    co_await asio::async_connect(pipe->target, found, asio::use_awaitable);
+using Endpoints = std::vector<tcp::endpoint>;
+
+Endpoints look_up(const HostPort& target) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* list = nullptr;
+    Endpoints found;
+    if (::getaddrinfo(target.host.c_str(), nullptr, &hints, &list) != 0) {
+        return found;
+    }
+    for (const auto* entry = list; entry != nullptr; entry = entry->ai_next) {
+        tcp::endpoint endpoint;
+        if (entry->ai_addrlen <= endpoint.capacity()) {
+            std::memcpy(endpoint.data(), entry->ai_addr, entry->ai_addrlen);
+            endpoint.resize(entry->ai_addrlen);
+            endpoint.port(target.port);
+            found.push_back(endpoint);
+        }
+    }
+    ::freeaddrinfo(list);
+    return found;
 }
 
-awaitable<> serve(PipePtr pipe, HostPort target) {
+/// One question to the system's resolver, which may take half a minute and cannot be interrupted.
+/// A thread of its own asks it and shares only the mailbox, so that neither a connection that is
+/// given up nor the end of the loop waits for the answer. Loop thread only.
+class Resolution : public std::enable_shared_from_this<Resolution> {
+  public:
+    explicit Resolution(const asio::any_io_executor& executor) : answered_(executor) {
+        mailbox_->executor = executor;
+    }
+
+    Resolution(const Resolution&) = delete;
+    Resolution& operator=(const Resolution&) = delete;
+
+    /// The loop hears no more of it.
+    ~Resolution() {
+        const std::lock_guard lock(mailbox_->mutex);
+        mailbox_->executor.reset();
+    }
+
+    void start(HostPort target) {
+        std::weak_ptr<Resolution> self = weak_from_this();
+        std::thread([mailbox = mailbox_, self = std::move(self), target = std::move(target)] {
+            auto found = look_up(target);
+            const std::lock_guard lock(mailbox->mutex);
+            if (mailbox->executor) {
+                asio::post(*mailbox->executor, [self, found = std::move(found)]() mutable {
+                    if (const auto waiting = self.lock()) {
+                        waiting->endpoints_ = std::move(found);
+                        waiting->answered_.open();
+                    }
+                });
+            }
+        }).detach();
+    }
+
+    [[nodiscard]] awaitable<> wait() { return answered_.wait(); }
+
+    [[nodiscard]] bool is_over() const { return answered_.is_open(); }
+
+    /// Empty: the name is not known (now).
+    [[nodiscard]] const Endpoints& endpoints() const { return endpoints_; }
+
+  private:
+    struct Mailbox {
+        std::mutex mutex;
+        std::optional<asio::any_io_executor> executor; ///< none: nobody waits any more
+    };
+
+    std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
+    Gate answered_;
+    Endpoints endpoints_;
+};
+
+using ResolutionPtr = std::shared_ptr<Resolution>;
+
+awaitable<> connect(PipePtr pipe, ResolutionPtr resolution) {
+    co_await resolution->wait();
+    if (resolution->endpoints().empty()) {
+        throw Failure(Code::Unavailable, "the host name of the registry proxy is not known");
+    }
+    co_await asio::async_connect(pipe->target, resolution->endpoints(), asio::use_awaitable);
+}
+
+awaitable<> serve(PipePtr pipe, ResolutionPtr resolution) {
     using namespace asio::experimental::awaitable_operators;
-    auto connecting = connect(pipe, target);
+    auto connecting = connect(pipe, std::move(resolution));
     co_await with_timeout(std::move(connecting), connect_limit, "connecting to the registry proxy");
     auto there = copy(pipe, true);
     auto back = copy(pipe, false);
@@ -109,8 +194,17 @@ struct LoopbackRelay::Impl {
     tcp::acceptor acceptor;
     std::string address;
     TaskGroup group;
+    ResolutionPtr resolution; ///< one at a time, shared by all connections that wait for it
 
     [[nodiscard]] awaitable<> accept();
+
+    [[nodiscard]] ResolutionPtr resolve() {
+        if (!resolution || resolution->is_over()) {
+            resolution = std::make_shared<Resolution>(group.executor());
+            resolution->start(target);
+        }
+        return resolution;
+    }
 };
 
 awaitable<> LoopbackRelay::Impl::accept() {
@@ -126,7 +220,7 @@ awaitable<> LoopbackRelay::Impl::accept() {
                 "relay-accept", "registry relay cannot accept", {{"why", error.message()}});
             co_await sleep_for(accept_pause);
         } else if (group.size() <= connections_max) {
-            group.spawn("connection", serve(std::make_shared<Pipe>(std::move(socket)), target));
+            group.spawn("connection", serve(std::make_shared<Pipe>(std::move(socket)), resolve()));
         }
     }
 }

@@ -232,6 +232,40 @@ SCENARIO("an image that is not here is pulled once for all who wait") {
     CHECK(one.docker.count("POST /images/create") == 1);
 }
 
+SCENARIO("an image of a digest that came through the proxy is found again without it") {
+    ClusterOfOne one;
+    one.options.registry_proxy = HostPort{"127.0.0.1", 5000};
+    one.start();
+    one.run_until([&] { return one.master.inventories == 1; });
+    const auto digest = "sha256:" + std::string(64, 'a');
+    one.docker.add_remote("127.0.0.1:5000/docker.io/library/other@" + digest);
+    one.master.launch("demo.1", "other@" + digest);
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Running); });
+    one.master.launch("demo.2", "other@" + digest);
+    one.run_until([&] { return one.master.has("demo.2", TaskState::Running); });
+    CHECK(one.docker.count("POST /images/create") == 1);
+}
+
+SCENARIO("a forced and a plain pull of one image wait for each other") {
+    Joined one;
+    FakePull held;
+    held.hold = true;
+    one.docker.add_remote("other:1", held);
+    one.master.launch("demo.1", "other:1");
+    one.run_until([&] { return one.docker.pulls_active() == 1; });
+    one.master.edit = [](TaskLaunch&, TaskSpec& spec) { spec.force_pull = true; };
+    one.master.launch("demo.2", "other:1");
+    one.run_until([&] { return one.master.has("demo.2", TaskState::Staging); });
+    CHECK(one.docker.count("POST /images/create") == 1);
+    one.docker.add_remote("other:1");
+    one.docker.release_pulls();
+    one.run_until([&] {
+        return one.master.has("demo.1", TaskState::Running) &&
+               one.master.has("demo.2", TaskState::Running);
+    });
+    CHECK(one.docker.count("POST /images/create") == 2);
+}
+
 SCENARIO("an image that nobody has fails the task for good") {
     Joined one;
     one.master.launch("demo.1", "nowhere:1");
