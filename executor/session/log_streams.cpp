@@ -10,12 +10,18 @@ namespace methos::executor {
 
 namespace {
 
-constexpr std::size_t chunk_bytes_max = wire::stream_chunk_bytes_max / 2; // the rest: times, tags
+constexpr std::size_t chunk_bytes_max = wire::stream_chunk_bytes_max / 2;  // the rest: times, tags
+constexpr std::size_t chunk_bytes_min = 2 * wire::log_line_overhead_bytes; // a line with some text
 constexpr std::size_t outstanding_bytes_max = wire::stream_credit_bytes_max;
 constexpr int chunk_lines_max = 500; // also bounds what empty lines cost
 constexpr std::size_t streams_max = 256;
 constexpr BackoffPolicy hello_again{std::chrono::seconds(1), std::chrono::seconds(30), 2.0, 0.2};
 constexpr Duration credit_limit = std::chrono::minutes(10); // nobody reads any more
+
+/// What a line takes of the credit, as the master gives it back.
+std::size_t cost_of(const std::string& text) {
+    return text.size() + wire::log_line_overhead_bytes;
+}
 
 } // namespace
 
@@ -24,7 +30,7 @@ struct LogStreams::Stream {
         : id(open.stream()), task(open.task()), credit(open.credit_bytes()), wake(executor),
           over(executor) {
         if (credit > 0) {
-            chunk_bytes = std::min(chunk_bytes, credit);
+            chunk_bytes = std::clamp(credit, chunk_bytes_min, chunk_bytes);
         }
         query.follow = open.follow();
         query.timestamps = true;
@@ -38,7 +44,7 @@ struct LogStreams::Stream {
     std::uint64_t id;
     std::string task;
     docker::LogQuery query;
-    std::size_t credit;                        ///< bytes of text that may be sent
+    std::size_t credit;                        ///< bytes that may be sent, counted by cost_of()
     std::size_t chunk_bytes = chunk_bytes_max; ///< less when the credit at open was less
     std::size_t outstanding = 0;               ///< bytes sent and not given back
     Signal wake;                               ///< credit came
@@ -249,14 +255,15 @@ awaitable<> LogStreams::send_all(StreamPtr stream, streams::LogReader& reader) {
         std::size_t bytes = 0;
         for (const auto& line : lines) {
             // What is longer than a chunk goes as several lines of the same time.
+            const auto text_bytes_max = stream->chunk_bytes - wire::log_line_overhead_bytes;
             std::size_t from = 0;
             do {
-                const auto text = line.text.substr(from, stream->chunk_bytes);
+                const auto text = line.text.substr(from, text_bytes_max);
                 const int lines_so_far = frame.stream_data().lines_size();
                 // What fits is sent before what has to wait for credit.
                 const auto room = std::min(stream->chunk_bytes, room_of(*stream));
                 if (lines_so_far > 0 &&
-                    (bytes + text.size() > room || lines_so_far >= chunk_lines_max)) {
+                    (bytes + cost_of(text) > room || lines_so_far >= chunk_lines_max)) {
                     co_await send_data(stream, std::move(frame), bytes);
                     frame = start_data(*stream);
                     bytes = 0;
@@ -265,7 +272,7 @@ awaitable<> LogStreams::send_all(StreamPtr stream, streams::LogReader& reader) {
                 out.set_time_ns(line.time);
                 out.set_channel(line.channel == docker::Channel::Err ? 2 : 1);
                 out.set_text(text);
-                bytes += text.size();
+                bytes += cost_of(text);
                 from += text.size();
             } while (from < line.text.size());
         }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/bus/bus.hpp"
+#include "core/wire/frames.hpp"
 #include "core/wire/mapping.hpp"
 #include "executor/executor.hpp"
 #include "tests/support/fake_engine.hpp"

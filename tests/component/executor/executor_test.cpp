@@ -351,13 +351,14 @@ SCENARIO("logs are read on demand, as far as credit goes") {
         one.docker.write_log(demo_container, line + "\n");
     }
     one.run_until([&] { return one.master.has_stream(); });
-    one.master.open_logs(1, "demo.1", false, 4000);
+    const auto credit = static_cast<std::uint32_t>(4 * (1000 + wire::log_line_overhead_bytes));
+    one.master.open_logs(1, "demo.1", false, credit);
     one.run_until([&] { return one.master.log_text.size() >= 4 * 1001; });
     CHECK(one.master.log_text.size() == 4 * 1001);
     CHECK(one.master.stream_ends.empty());
     while (one.master.stream_ends.empty()) {
         const auto before = one.master.log_text.size();
-        one.master.give_credit(1, 4000);
+        one.master.give_credit(1, credit);
         one.run_until(
             [&] { return one.master.log_text.size() > before || !one.master.stream_ends.empty(); });
     }
