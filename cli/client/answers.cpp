@@ -81,9 +81,9 @@ std::string words_of(const Answer& answer) {
 
 std::string advice_for_token(const Target& target) {
     if (target.token.empty()) {
-        return "no token was sent (this machine's own admin.token goes to no other): set "
-               "METHOS_TOKEN to what is in the master's admin.token, or put token or token-file "
-               "into a context of ~/.config/methos/config.toml";
+        return "no token was sent: set METHOS_TOKEN to what is in the master's admin.token, or "
+               "put token or token-file into a context of ~/.config/methos/config.toml (the "
+               "admin.token of this machine is sent to no other)";
     }
     return "the token of " + target.token_source +
            " was sent; set METHOS_TOKEN to what is in the admin.token of that master's data "
