@@ -79,7 +79,6 @@ class BlobFills::Room {
   private:
     ContentStore& store_;
     std::uint64_t held_ = 0;
-    bool fits_ = true;
 };
 
 BlobFills::BlobFills(std::shared_ptr<UpstreamClient> client, ContentStore& store, TaskGroup& group)
