@@ -168,8 +168,8 @@ awaitable<http::Response> ScriptedUpstream::answer(http::Request request) {
     if (elsewhere && authorization) {
         leaked_authorizations.push_back(*authorization);
     }
-    if (auto refusal = refuse(request); refusal && !elsewhere) {
-        co_return std::move(*refusal);
+    if (auto answer = refuse(request); answer && !elsewhere) {
+        co_return std::move(*answer);
     }
     const auto found = documents_.find(path);
     if (found == documents_.end()) {
