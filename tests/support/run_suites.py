@@ -123,6 +123,13 @@ class Build:
                 found.append(test)
         return found
 
+    def programs(self, identities):
+        """The files of the targets that tests start besides themselves, relative to the folder."""
+        listed = subprocess.run(["meson", "introspect", "--targets", str(self.folder)], cwd=ROOT, check=True,
+                                capture_output=True, text=True).stdout
+        return {self.relative(file) for target in json.loads(listed)
+                if target["id"] in identities and target["type"] == "executable" for file in target["filename"]}
+
     @staticmethod
     def suite_of(test):
         return test["suite"][0].split(":")[-1]
@@ -145,7 +152,9 @@ class Build:
         """Builds only the programs that the wanted tests start."""
         if not self.setup():
             return self.total.result(f"setup {self.name}", False)
-        targets = sorted({self.relative(test["cmd"][0]) for test in self.tests(wanted)})
+        tests = self.tests(wanted)
+        needed = {identity for test in tests for identity in test.get("depends", [])}
+        targets = sorted({self.relative(test["cmd"][0]) for test in tests} | self.programs(needed))
         if not targets:
             return self.total.result(f"build {self.name} (no test matched)", False)
         return self.compile(targets)
