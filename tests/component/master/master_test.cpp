@@ -302,7 +302,7 @@ SCENARIO("every route of the master says who may call it") {
     for (const auto& route : router.routes()) {
         CAPTURE(route.method, route.pattern);
         REQUIRE(route.auth != http::Auth::Undeclared);
-        open += route.auth == http::Auth::Public ? 1 : 0;
+        open += route.auth == http::Auth::Public ? 1U : 0U;
     }
     REQUIRE(open == 1); // /ping
     http::Route careless;

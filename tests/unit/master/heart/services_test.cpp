@@ -30,7 +30,7 @@ SCENARIO("instances are spread over hosts and get ports of their own") {
     AND_THEN("each session carries the spec once") {
         std::size_t specs = 0;
         for (const auto& launch : lab.take_sent<cluster::SendLaunch>()) {
-            specs += launch.spec ? 1 : 0;
+            specs += launch.spec ? 1U : 0U;
         }
         REQUIRE(specs == 3);
     }
@@ -143,7 +143,7 @@ SCENARIO("a new definition replaces instances without falling below the wanted c
     AND_THEN("the old spec is forgotten") {
         std::size_t specs = 0;
         for (const auto& [place, value] : lab.records()) {
-            specs += place.first == state::Table::Spec ? 1 : 0;
+            specs += place.first == state::Table::Spec ? 1U : 0U;
         }
         REQUIRE(specs == 1);
     }
