@@ -327,8 +327,8 @@ void run_until_asked(DevCluster& cluster,
                    "--data-dir",
                    folder("executor")});
     const DevContext context(environment.config_file(), entry);
-    terminal.err << "A cluster of this machine runs: API at " << entry.url
-                 << ", registry at " << entry.registry << ", data in " << data.string()
+    terminal.err << "A cluster of this machine runs: API at " << entry.url << ", registry at "
+                 << entry.registry << ", data in " << data.string()
                  << ".\nTry `methos --context dev hosts`; Ctrl-C ends it.\n";
     while (cluster.turn(1s)) {
     }
