@@ -4,7 +4,7 @@
 #pragma once
 
 #include "executor/docker/engine.hpp"
-#include "executor/tasks/lifecycle.hpp"
+#include "executor/tasks/task_event.hpp"
 
 namespace methos::executor {
 

@@ -2,49 +2,21 @@
 // as actions. Owned by the TaskRunner, one per task. It decides by level, not by edge: whatever
 // came in, and in which order, `decide` looks at what is known and wants the next thing. It never
 // starts a container twice, and says a task is over only when its container is known not to run. No
-// I/O, no clock, no Docker types.
+// I/O, no clock, no Docker types. In three files: lifecycle_events.cpp takes in what happened,
+// lifecycle_decisions.cpp wants the next thing, lifecycle.cpp has the frame and what it reports.
 #pragma once
 
 #include "core/base/clock.hpp"
 #include "core/model/task.hpp"
+#include "executor/tasks/container_facts.hpp"
+#include "executor/tasks/task_action.hpp"
+#include "executor/tasks/task_event.hpp"
 
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <variant>
-#include <vector>
 
 namespace methos::executor {
-
-/// What inspect says of a container, reduced to what decisions need.
-struct ContainerFacts {
-    enum class Status : std::uint8_t {
-        Created,
-        Running,
-        Paused,
-        Restarting,
-        Removing,
-        Exited,
-        Dead
-    };
-    std::string id;
-    Status status = Status::Created;
-    int exit_code = 0;
-    bool oom_killed = false;
-    std::int64_t pid = 0; ///< as dockerd sees it; 0 when it does not run
-    std::string error;    ///< why the Engine could not start it
-    WallTime started_at;
-    WallTime finished_at;
-    std::vector<std::string> ip_addresses;
-    std::vector<std::uint16_t> host_ports; ///< one per port of the spec, as published
-    std::optional<Duration> kill_grace;    ///< of the label
-    std::string task;                      ///< labels; empty when the container is not ours
-    std::string host;
-    std::string app;
-    std::string spec_hash;
-    std::uint32_t attempt = 0;
-    friend bool operator==(const ContainerFacts&, const ContainerFacts&) = default;
-};
 
 /// Which task a lifecycle belongs to: what LAUNCH or the labels of a found container say.
 struct TaskIdentity {
@@ -56,157 +28,6 @@ struct TaskIdentity {
     std::uint32_t attempt = 1;
     Duration kill_grace = std::chrono::seconds(10);
 };
-
-/// How a call to the Engine went wrong, as far as the next step depends on it.
-enum class CallFailure : std::uint8_t {
-    NotSent,      ///< given up before it was sent: nothing happened
-    NoAnswer,     ///< cut or timed out: it may have happened, or happen yet
-    NameConflict, ///< 409 at create
-    ImageMissing, ///< 404 at create
-    PortConflict,
-    Retryable, ///< the Engine said no for a reason that may pass by itself
-    Permanent, ///< the Engine said no and will say so again
-};
-
-namespace event {
-struct Begin {}; ///< the first event of a launched task
-
-struct Kill {
-    std::optional<Duration> grace; ///< none: as the spec says
-};
-
-struct PullProgress {
-    std::string text;
-};
-
-struct ImageReady {
-    std::string id;
-};
-
-struct ImageFailed {
-    Reason reason = Reason::ImagePullFailed;
-    std::string message;
-};
-
-struct Created {
-    std::string container_id;
-};
-
-struct CreateFailed {
-    CallFailure failure = CallFailure::NoAnswer;
-    std::string message;
-};
-
-struct Started {};
-
-struct StartFailed {
-    CallFailure failure = CallFailure::NoAnswer;
-    std::string message;
-};
-
-struct Seen {
-    ContainerFacts facts;
-};
-
-struct Missing {}; ///< inspect: 404
-
-struct InspectFailed {}; ///< no usable answer
-
-struct StopEnded {}; ///< stop has returned, whatever it said; inspect is the truth
-
-struct Removed {}; ///< 204 or 404
-
-struct RemoveFailed {};
-
-/// Something happened to the container (Engine event, or the list differs).
-struct Hint {
-    std::optional<int> exit_code; ///< of a die event; used only when inspect comes too late
-};
-
-struct DockerDown {};
-
-struct DockerUp {};
-
-struct Timer {}; ///< wake_at() has come
-
-struct TerminalAcked {}; ///< the master has the terminal status durably
-
-struct Superseded {}; ///< a newer container of the same app has ended: keep this one no longer
-} // namespace event
-
-using Event = std::variant<event::Begin,
-                           event::Kill,
-                           event::PullProgress,
-                           event::ImageReady,
-                           event::ImageFailed,
-                           event::Created,
-                           event::CreateFailed,
-                           event::Started,
-                           event::StartFailed,
-                           event::Seen,
-                           event::Missing,
-                           event::InspectFailed,
-                           event::StopEnded,
-                           event::Removed,
-                           event::RemoveFailed,
-                           event::Hint,
-                           event::DockerDown,
-                           event::DockerUp,
-                           event::Timer,
-                           event::TerminalAcked,
-                           event::Superseded>;
-
-/// Each call below is answered by exactly one of its events, also when it fails.
-namespace action {
-struct EnsureImage {}; ///< ImageReady or ImageFailed; PullProgress meanwhile
-
-struct AbandonImage {}; ///< no answer follows
-
-struct Create {
-    std::string image_id;
-    std::string name_suffix; ///< appended to the container's name after phantom name conflicts
-};
-
-struct Start {
-    std::string container_id;
-};
-
-struct Inspect {
-    std::string container_id; ///< empty: by the name of the last Create
-};
-
-struct Stop {
-    std::string container_id;
-    Duration grace{};
-};
-
-struct ForceKill { ///< answered by a Hint
-    std::string container_id;
-};
-
-struct Remove {
-    std::string container_id;
-};
-
-struct Report {
-    TaskStatus status; ///< without a stamp
-    bool needs_ack = false;
-};
-
-struct Forget {}; ///< the last action: nothing of the task is left here
-} // namespace action
-
-using Action = std::variant<action::EnsureImage,
-                            action::AbandonImage,
-                            action::Create,
-                            action::Start,
-                            action::Inspect,
-                            action::Stop,
-                            action::ForceKill,
-                            action::Remove,
-                            action::Report,
-                            action::Forget>;
-using Actions = std::vector<Action>;
 
 class Lifecycle {
   public:
@@ -289,6 +110,8 @@ class Lifecycle {
     void tell_trouble(const std::string& message, const Now& now);
     void want_inspect();
     void retry_later(const Now& now);
+    /// `first`, doubled that many times, at most `cap`.
+    [[nodiscard]] static Duration grown(Duration first, Duration cap, int times);
     void wake(MonoTime at);
     void
     report(TaskState state, Reason reason, std::string message, bool needs_ack, const Now& now);

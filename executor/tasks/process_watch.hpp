@@ -5,7 +5,8 @@
 #pragma once
 
 #include "core/base/clock.hpp"
-#include "executor/tasks/lifecycle.hpp"
+#include "core/model/task.hpp"
+#include "executor/tasks/container_facts.hpp"
 
 #include <cstdint>
 #include <map>

@@ -1,0 +1,282 @@
+// What a task wants next, from what is known of it and nothing else: first what is absent is made,
+// then what is there is started, watched, stopped and removed. Called after every event, so no
+// decision here may depend on which event it was.
+#include "executor/tasks/lifecycle.hpp"
+
+#include "executor/tasks/exit_message.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace methos::executor {
+
+namespace {
+
+using namespace std::chrono_literals;
+using Status = ContainerFacts::Status;
+
+constexpr int phantoms_before_rename = 3; // docker-engine.md 3.14
+constexpr Duration removing_poll = 500ms;
+constexpr Duration settle_poll = 250ms;
+constexpr Duration adopted_settle = 3s; // of a start that the previous executor had sent
+constexpr Duration stop_slack = 2s;     // what the Engine may take beyond the grace
+constexpr Duration force_first = 2s;
+constexpr Duration force_cap = 10s;
+
+} // namespace
+
+void Lifecycle::decide(const Now& now) {
+    if (outcome_) {
+        decide_cleanup(now);
+        return;
+    }
+    if (kill_grace_ && call_ == Call::Image) {
+        actions_.emplace_back(action::AbandonImage());
+        call_ = Call::None;
+    }
+    const bool nothing_made = !create_sent_ && knowledge_ == Knowledge::Absent;
+    if (kill_grace_ && nothing_made) {
+        end(End{TaskState::Killed, Reason::KilledByRequest, "killed before it was started", {}},
+            now);
+        return;
+    }
+    if (!docker_up_) {
+        return;
+    }
+    if (is_running()) {
+        decide_stop(now);
+    }
+    if (call_ != Call::None) {
+        return;
+    }
+    if (now.mono < not_before_) {
+        wake(not_before_);
+        return;
+    }
+    switch (knowledge_) {
+    case Knowledge::Unknown:
+        call_ = Call::Inspect;
+        dirty_ = false;
+        actions_.emplace_back(action::Inspect{facts_.id});
+        return;
+    case Knowledge::Absent:
+        decide_absent(now);
+        return;
+    case Knowledge::Present:
+        decide_present(now);
+        return;
+    }
+}
+
+void Lifecycle::decide_absent(const Now& now) {
+    remove_wanted_ = false;
+    if (create_settles_ && kill_grace_ && now.mono < *create_settles_) {
+        knowledge_ = Knowledge::Unknown; // the cut create may still bring it about
+        not_before_ = now.mono + settle_poll;
+        wake(not_before_);
+        return;
+    }
+    if (pending_end_) {
+        end(*pending_end_, now);
+        return;
+    }
+    if (kill_grace_) {
+        end(End{TaskState::Killed, Reason::KilledByRequest, "killed", hinted_exit_code_}, now);
+        return;
+    }
+    if (start_sent_ || running_reported_ || adopted_) {
+        const auto state =
+            start_sent_ || running_reported_ ? TaskState::Failed : TaskState::Dropped;
+        end(End{state,
+                Reason::ContainerRemoved,
+                "somebody removed the container",
+                hinted_exit_code_},
+            now);
+        return;
+    }
+    if (image_id_.empty()) {
+        call_ = Call::Image;
+        actions_.emplace_back(action::EnsureImage());
+        return;
+    }
+    std::string suffix;
+    if (phantoms_ >= phantoms_before_rename) {
+        suffix = "-r" + std::to_string(phantoms_);
+    }
+    call_ = Call::Create;
+    create_sent_ = true;
+    actions_.emplace_back(action::Create{image_id_, suffix});
+}
+
+void Lifecycle::decide_present(const Now& now) {
+    if (std::exchange(resolve_conflict_, false)) {
+        if (!holder_is_ours()) {
+            create_sent_ = false;
+            knowledge_ = Knowledge::Absent;
+            facts_ = ContainerFacts();
+            end(End{TaskState::Failed,
+                    Reason::LaunchFailed,
+                    "a container that is not ours has this task's name; rename or remove it",
+                    std::nullopt},
+                now);
+            return;
+        }
+        if (!holder_is_this_attempt()) {
+            remove_wanted_ = true;
+        }
+    }
+    switch (facts_.status) {
+    case Status::Created:
+        decide_created(now);
+        return;
+    case Status::Running:
+    case Status::Paused:
+    case Status::Restarting:
+        if (!holder_is_this_attempt() && remove_wanted_) {
+            call_ = Call::Remove;
+            actions_.emplace_back(action::Remove{facts_.id});
+            return;
+        }
+        decide_running(now);
+        return;
+    case Status::Removing:
+        knowledge_ = Knowledge::Unknown;
+        not_before_ = now.mono + removing_poll;
+        wake(not_before_);
+        return;
+    case Status::Exited:
+    case Status::Dead:
+        if (!holder_is_this_attempt() && remove_wanted_) {
+            call_ = Call::Remove;
+            actions_.emplace_back(action::Remove{facts_.id});
+            return;
+        }
+        if (!running_reported_ && !adopted_) { // it was quick: first RUNNING, then how it ended
+            running_reported_ = true;
+            report(TaskState::Running, Reason::None, "", true, now);
+        }
+        end(end_of_exit(), now);
+        return;
+    }
+}
+
+void Lifecycle::decide_created(const Now& now) {
+    if (!facts_.error.empty() && !pending_end_ && !remove_wanted_) {
+        end(End{TaskState::Failed,
+                is_port_conflict(facts_.error) ? Reason::PortConflict : Reason::LaunchFailed,
+                "Docker could not start the container: " + facts_.error,
+                facts_.exit_code},
+            now);
+        return;
+    }
+    if (adopted_ && !start_settles_) { // the executor before us may have sent a start
+        start_settles_ = now.mono + adopted_settle;
+        start_sent_ = true;
+    }
+    const bool settling = start_settles_ && now.mono < *start_settles_;
+    if (settling && !kill_grace_ && !remove_wanted_) {
+        knowledge_ = Knowledge::Unknown;
+        not_before_ = now.mono + settle_poll;
+        wake(not_before_);
+        return;
+    }
+    if (start_settles_ && !pending_end_ && !adopted_ && !goes_on_too_long(now)) {
+        remove_wanted_ = true; // a new one can be started without fear of starting twice
+    } else if (start_settles_ && !pending_end_) {
+        const auto message = adopted_
+                                 ? "the executor was restarted before the container was started"
+                                 : "Docker did not say whether it started the container";
+        const auto state = adopted_ ? TaskState::Dropped : TaskState::Failed;
+        pending_end_ = End{state, Reason::LaunchFailed, message, std::nullopt};
+    }
+    if (kill_grace_) {
+        pending_end_ =
+            End{TaskState::Killed, Reason::KilledByRequest, "killed before it was started", {}};
+    }
+    if (pending_end_ || remove_wanted_) {
+        // A start may be at work on it: only once it is gone is it certain that it does not run.
+        start_sent_ = start_sent_ && pending_end_.has_value();
+        if (remove_wanted_ && !adopted_) {
+            start_settles_.reset();
+        }
+        call_ = Call::Remove;
+        actions_.emplace_back(action::Remove{facts_.id});
+        return;
+    }
+    call_ = Call::Start;
+    start_sent_ = true;
+    report(TaskState::Starting, Reason::None, "", false, now);
+    actions_.emplace_back(action::Start{facts_.id});
+}
+
+void Lifecycle::decide_running(const Now& now) {
+    remove_wanted_ = false;
+    pending_end_.reset();
+    start_settles_.reset();
+    start_sent_ = true;
+    outage_ = false;
+    if (!running_reported_) {
+        running_reported_ = true;
+        report(TaskState::Running, Reason::None, "", true, now);
+    }
+    decide_stop(now);
+}
+
+void Lifecycle::decide_stop(const Now& now) {
+    if (!kill_grace_) {
+        return;
+    }
+    if (last_.state != TaskState::Killing) {
+        report(TaskState::Killing, Reason::KilledByRequest, "stopping", false, now);
+    }
+    if (!stop_sent_ && now.mono >= stop_again_at_) {
+        stop_sent_ = true;
+        stop_in_flight_ = true;
+        if (!kill_until_) { // the grace begins when the task hears of it
+            kill_until_ = now.mono + *kill_grace_;
+            force_at_ = *kill_until_ + stop_slack;
+        }
+        const auto grace = std::max(Duration::zero(), Duration(*kill_until_ - now.mono));
+        actions_.emplace_back(action::Stop{facts_.id, grace});
+    } else if (!stop_sent_) {
+        wake(stop_again_at_);
+        return;
+    }
+    if (now.mono >= force_at_) {
+        actions_.emplace_back(action::ForceKill{facts_.id});
+        force_at_ = now.mono + grown(force_first, force_cap, forces_++);
+    }
+    wake(force_at_);
+}
+
+void Lifecycle::decide_cleanup(const Now& now) {
+    if (!acked_) {
+        return;
+    }
+    const bool container_may_exist = create_sent_ && knowledge_ != Knowledge::Absent;
+    if (!container_may_exist) {
+        forgotten_ = true;
+        actions_.emplace_back(action::Forget());
+        return;
+    }
+    if (call_ != Call::None || !docker_up_) {
+        return;
+    }
+    const auto due = superseded_ ? not_before_ : std::max(keep_until_, not_before_);
+    if (now.mono < due) {
+        wake(due);
+        return;
+    }
+    call_ = Call::Remove;
+    actions_.emplace_back(action::Remove{facts_.id});
+}
+
+bool Lifecycle::holder_is_ours() const {
+    return facts_.host == identity_.host && facts_.task == identity_.name.value;
+}
+
+bool Lifecycle::holder_is_this_attempt() const {
+    return facts_.attempt == identity_.attempt && facts_.spec_hash == identity_.spec_hash;
+}
+
+} // namespace methos::executor

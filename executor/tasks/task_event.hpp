@@ -1,0 +1,116 @@
+// Everything that can happen to a task on this host, as values: what the master asks for, what came
+// of each call to the Engine, and what Docker tells unasked. Made by the TaskRunner, understood by
+// the Lifecycle; nothing here decides.
+#pragma once
+
+#include "core/base/clock.hpp"
+#include "core/model/task.hpp"
+#include "executor/tasks/container_facts.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+namespace methos::executor {
+
+/// How a call to the Engine went wrong, as far as the next step depends on it.
+enum class CallFailure : std::uint8_t {
+    NotSent,      ///< given up before it was sent: nothing happened
+    NoAnswer,     ///< cut or timed out: it may have happened, or happen yet
+    NameConflict, ///< 409 at create
+    ImageMissing, ///< 404 at create
+    PortConflict,
+    Retryable, ///< the Engine said no for a reason that may pass by itself
+    Permanent, ///< the Engine said no and will say so again
+};
+
+namespace event {
+struct Begin {}; ///< the first event of a launched task
+
+struct Kill {
+    std::optional<Duration> grace; ///< none: as the spec says
+};
+
+struct PullProgress {
+    std::string text;
+};
+
+struct ImageReady {
+    std::string id;
+};
+
+struct ImageFailed {
+    Reason reason = Reason::ImagePullFailed;
+    std::string message;
+};
+
+struct Created {
+    std::string container_id;
+};
+
+struct CreateFailed {
+    CallFailure failure = CallFailure::NoAnswer;
+    std::string message;
+};
+
+struct Started {};
+
+struct StartFailed {
+    CallFailure failure = CallFailure::NoAnswer;
+    std::string message;
+};
+
+struct Seen {
+    ContainerFacts facts;
+};
+
+struct Missing {}; ///< inspect: 404
+
+struct InspectFailed {}; ///< no usable answer
+
+struct StopEnded {}; ///< stop has returned, whatever it said; inspect is the truth
+
+struct Removed {}; ///< 204 or 404
+
+struct RemoveFailed {};
+
+/// Something happened to the container (Engine event, or the list differs).
+struct Hint {
+    std::optional<int> exit_code; ///< of a die event; used only when inspect comes too late
+};
+
+struct DockerDown {};
+
+struct DockerUp {};
+
+struct Timer {}; ///< wake_at() has come
+
+struct TerminalAcked {}; ///< the master has the terminal status durably
+
+struct Superseded {}; ///< a newer container of the same app has ended: keep this one no longer
+} // namespace event
+
+using Event = std::variant<event::Begin,
+                           event::Kill,
+                           event::PullProgress,
+                           event::ImageReady,
+                           event::ImageFailed,
+                           event::Created,
+                           event::CreateFailed,
+                           event::Started,
+                           event::StartFailed,
+                           event::Seen,
+                           event::Missing,
+                           event::InspectFailed,
+                           event::StopEnded,
+                           event::Removed,
+                           event::RemoveFailed,
+                           event::Hint,
+                           event::DockerDown,
+                           event::DockerUp,
+                           event::Timer,
+                           event::TerminalAcked,
+                           event::Superseded>;
+
+} // namespace methos::executor
