@@ -9,6 +9,7 @@
 #include "executor/tasks/container_calls.hpp"
 #include "executor/tasks/container_plan.hpp"
 #include "executor/tasks/docker_watch.hpp"
+#include "executor/tasks/lifecycle.hpp"
 #include "executor/tasks/outbox.hpp"
 #include "executor/tasks/process_watch.hpp"
 
