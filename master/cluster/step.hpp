@@ -39,6 +39,15 @@ struct Message {
     std::variant<SendWelcome, SendLaunch, SendKill, SendAck> body;
 };
 
+/// Something for subscribers (a framework's events); each framework derives its own. Leaves after
+/// the commit, in order.
+struct Publication {
+    Publication() = default;
+    Publication(const Publication&) = default;
+    Publication& operator=(const Publication&) = default;
+    virtual ~Publication() = default;
+};
+
 /// A line for the operator's log.
 struct Notice {
     bool warning = false;
@@ -51,6 +60,7 @@ struct Step {
     Now now;
     state::Batch changes;
     std::vector<Message> messages;
+    std::vector<std::shared_ptr<const Publication>> publications;
     std::vector<Notice> notices;
     bool more = false; ///< the heart has work left: step it again soon
 

@@ -84,10 +84,13 @@ struct Task {
 
 /// A host's free resources, promised to one framework until it answers.
 struct Offer {
-    OfferNumber number;
+    OfferNumber number; ///< none when it is answered at once; means nothing after a restart
     HostNumber host;
     std::string framework;
+    std::string role; ///< it is made to, and its resources are charged to
     Resources resources;
+    PortSet ports;
+    MonoTime made_at = MonoTime::min();
 };
 
 /// Why a host cannot take a task; the first that applies, in this order.
