@@ -68,6 +68,13 @@ Cluster::Cluster(Policy policy) : policy_(policy) {}
 
 void Cluster::load_meta(const std::string& bytes) {
     const auto record = parse_record<state::MetaRecord>(bytes, "the cluster");
+    if (record.schema() > state::schema_version) {
+        throw Failure(Code::Conflict,
+                      "the state was written by a newer Methos (schema " +
+                          std::to_string(record.schema()) + ", this program knows up to " +
+                          std::to_string(state::schema_version) +
+                          "): start that version, or use another --data-dir");
+    }
     id_ = record.cluster();
     epoch_ = record.epoch();
     numbers_reserved_ = record.numbers_reserved();
@@ -220,7 +227,7 @@ void Cluster::save_meta(Step& step) {
     record.set_epoch(epoch_);
     record.set_cluster(id_);
     record.set_numbers_reserved(numbers_reserved_);
-    record.set_schema(1);
+    record.set_schema(state::schema_version);
     step.put(state::Table::Meta, meta_key, record.SerializeAsString());
 }
 

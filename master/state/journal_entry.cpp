@@ -71,8 +71,8 @@ struct Reader {
 };
 
 bool is_table(std::uint8_t number) {
-    return number >= static_cast<std::uint8_t>(Table::Meta) &&
-           number <= static_cast<std::uint8_t>(Table::AppEnd);
+    return number >= static_cast<std::uint8_t>(tables.front()) &&
+           number <= static_cast<std::uint8_t>(tables.back());
 }
 
 Error damaged(std::uint64_t sequence, const std::string& what) {

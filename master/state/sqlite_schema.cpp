@@ -17,6 +17,9 @@ constexpr std::array<const char*, schema_version> steps{
        CREATE TABLE rows_spec(key INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, value BLOB NOT NULL);
        CREATE TABLE rows_task(key INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, value BLOB NOT NULL);
        CREATE TABLE rows_app_end(key INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, value BLOB NOT NULL);)",
+    R"(CREATE TABLE rows_framework(key INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, value BLOB NOT NULL);
+       CREATE TABLE rows_update(key INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, value BLOB NOT NULL);
+       CREATE TABLE rows_role(key INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, value BLOB NOT NULL);)",
 };
 
 std::int64_t version_of(store::Database& database) {
@@ -44,6 +47,12 @@ std::string rows_of(Table table) {
         return "rows_task";
     case Table::AppEnd:
         return "rows_app_end";
+    case Table::Framework:
+        return "rows_framework";
+    case Table::Update:
+        return "rows_update";
+    case Table::Role:
+        return "rows_role";
     }
     throw Failure(Code::Internal, "a change names a table that does not exist");
 }

@@ -4,12 +4,9 @@
 #include "core/store/sqlite.hpp"
 #include "master/state/store.hpp"
 
-#include <cstdint>
 #include <string>
 
 namespace methos::state {
-
-constexpr std::int64_t schema_version = 1;
 
 /// "rows_task": where a table's folded records live.
 [[nodiscard]] std::string rows_of(Table table);

@@ -5,7 +5,6 @@
 #include "master/state/sqlite_schema.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <filesystem>
@@ -22,9 +21,6 @@ namespace {
 
 using store::Database;
 using store::Statement;
-
-constexpr std::array tables{
-    Table::Meta, Table::Host, Table::App, Table::Spec, Table::Task, Table::AppEnd};
 
 /// The latest word of a stretch of journal about each record it touches; empty: erased.
 using Overlay = std::map<std::pair<Table, std::uint64_t>, std::optional<std::string>>;

@@ -6,6 +6,7 @@
 
 #include "core/base/error.hpp"
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -16,7 +17,32 @@
 namespace methos::state {
 
 /// Numbers are stored: append only.
-enum class Table : std::uint8_t { Meta = 1, Host = 2, App = 3, Spec = 4, Task = 5, AppEnd = 6 };
+enum class Table : std::uint8_t {
+    Meta = 1,
+    Host = 2,
+    App = 3,
+    Spec = 4,
+    Task = 5,
+    AppEnd = 6,
+    Framework = 7, ///< foreign frameworks, by a number of their own
+    Update = 8,    ///< status updates that a foreign framework has not acknowledged yet
+    Role = 9,      ///< weights, quota and policy of roles
+};
+
+/// In the order in which they are loaded.
+inline constexpr std::array tables{Table::Meta,
+                                   Table::Host,
+                                   Table::App,
+                                   Table::Spec,
+                                   Table::Task,
+                                   Table::AppEnd,
+                                   Table::Framework,
+                                   Table::Update,
+                                   Table::Role};
+
+/// Of what records mean; kept in MetaRecord.schema, whatever the home is. Grows with each table and
+/// whenever an older program would misread a record.
+constexpr std::uint32_t schema_version = 2;
 
 /// One changed record; without a value it is erased.
 struct Change {

@@ -51,7 +51,7 @@ inline std::vector<Batch> random_batches(std::mt19937& random) {
     for (auto& batch : batches) {
         batch.resize(random() % 8);
         for (auto& change : batch) {
-            change.table = static_cast<Table>(1 + random() % 5);
+            change.table = tables.at(random() % tables.size());
             change.key = random() % 12;
             if (random() % 3 != 0) {
                 change.value = random_value(random);

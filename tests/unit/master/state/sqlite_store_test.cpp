@@ -4,6 +4,7 @@
 #include "master/state/sqlite_store.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "tests/unit/master/state/golden_schema_1.hpp"
 #include "tests/unit/master/state/model.hpp"
 
 #include <csignal>
@@ -95,11 +96,11 @@ class FullDisk {
 
 class FileSizeLimit final : public FullDisk {
   public:
-    FileSizeLimit() {
+    explicit FileSizeLimit(rlim_t file_bytes_max) {
         ::signal(SIGXFSZ, SIG_IGN);
         ::getrlimit(RLIMIT_FSIZE, &before_);
         auto small = before_;
-        small.rlim_cur = 300'000;
+        small.rlim_cur = file_bytes_max;
         ::setrlimit(RLIMIT_FSIZE, &small);
     }
 
@@ -173,6 +174,11 @@ void change_behind_its_back(const std::string& folder, const std::string& sql) {
     database.execute(sql);
 }
 
+void make_golden_file(const std::string& folder) {
+    REQUIRE(::mkdir(folder.c_str(), 0700) == 0);
+    change_behind_its_back(folder, golden_schema_1);
+}
+
 Error error_of_open_and_load(const std::string& folder) {
     try {
         (void)read(*open_sqlite_store(folder));
@@ -213,7 +219,7 @@ TEST_CASE("a full disk refuses a commit, keeps the state and takes commits again
     const TemporaryFolder folder;
     SECTION("a limit on the size of files") {
         const auto state = folder.file("state");
-        FileSizeLimit disk;
+        FileSizeLimit disk(300'000);
         commit_until_full_and_on(state, disk);
     }
     SECTION("a file system without space") {
@@ -306,8 +312,45 @@ TEST_CASE("a file of a newer version is refused with what to do, and left as it 
     const auto error = error_of_open_and_load(data_dir);
     REQUIRE(error.code == Code::Conflict);
     REQUIRE(says(error, "newer Methos"));
-    change_behind_its_back(data_dir, "UPDATE about SET value = 1 WHERE name = 'schema_version'");
+    change_behind_its_back(data_dir, "UPDATE about SET value = 2 WHERE name = 'schema_version'");
     REQUIRE(read(*open_sqlite_store(data_dir)).size() == 1);
+}
+
+TEST_CASE("a file of schema 1 is upgraded with everything it holds") {
+    const TemporaryFolder folder;
+    const auto data_dir = folder.file("state");
+    make_golden_file(data_dir);
+    const Model golden{{{Table::Meta, 1}, "a cluster"},
+                       {{Table::App, 7}, "changed after it was folded"},
+                       {{Table::AppEnd, 7}, "an end"}};
+    auto store = open_sqlite_store(data_dir);
+    REQUIRE(read(*store) == golden);
+    auto upgraded = golden;
+    const std::vector<Batch> later{{{Table::Framework, 1, "a framework"},
+                                    {Table::Update, 2, "an update"},
+                                    {Table::Role, 3, "a role"}}};
+    store->commit(later);
+    apply_to(upgraded, later);
+    store.reset();
+    store = open_sqlite_store(data_dir, SqliteSizes{1, 1, 1, 1});
+    while (store->tidy()) {
+    }
+    REQUIRE(read(*store) == upgraded);
+}
+
+TEST_CASE("an upgrade that the disk refuses leaves the old file as it was") {
+    const TemporaryFolder folder;
+    const auto data_dir = folder.file("state");
+    make_golden_file(data_dir);
+    {
+        FileSizeLimit disk(0);
+        const auto error = error_of_open_and_load(data_dir);
+        REQUIRE(error.code == Code::ResourceExhausted);
+    }
+    store::Database database(data_dir + "/state.db", false);
+    auto version = database.prepare("SELECT value FROM about WHERE name = 'schema_version'");
+    REQUIRE(version.step());
+    REQUIRE(version.column_int(0) == 1);
 }
 
 TEST_CASE("a data directory that cannot be made is named") {
