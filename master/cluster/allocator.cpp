@@ -91,8 +91,11 @@ void Cluster::allocate(Step& step) {
                 if (host == nullptr) {
                     break;
                 }
-                const Offer offer{
-                    OfferNumber(next_number(step)), host->number, framework->name(), host->free()};
+                Offer offer;
+                offer.number = OfferNumber(next_number(step));
+                offer.host = host->number;
+                offer.framework = framework->name();
+                offer.resources = host->free();
                 if (!launch(offer, *host, *framework, demand, step)) {
                     break; // the framework saw a reason that the demand does not tell
                 }

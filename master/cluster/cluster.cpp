@@ -79,6 +79,8 @@ void Cluster::load_meta(const std::string& bytes) {
     epoch_ = record.epoch();
     numbers_reserved_ = record.numbers_reserved();
     next_number_ = std::max<std::uint64_t>(1, numbers_reserved_);
+    restored_at_ = from_ms(record.restored_at_ms());
+    restored_from_number_ = record.restored_from_number();
 }
 
 void Cluster::load_host(HostNumber number, const std::string& bytes) {
@@ -228,6 +230,8 @@ void Cluster::save_meta(Step& step) {
     record.set_cluster(id_);
     record.set_numbers_reserved(numbers_reserved_);
     record.set_schema(state::schema_version);
+    record.set_restored_at_ms(to_ms(restored_at_));
+    record.set_restored_from_number(restored_from_number_);
     step.put(state::Table::Meta, meta_key, record.SerializeAsString());
 }
 

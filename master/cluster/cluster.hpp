@@ -7,6 +7,7 @@
 #include "master/cluster/framework.hpp"
 #include "master/cluster/step.hpp"
 #include "master/cluster/types.hpp"
+#include "master/cluster/unknown_tasks.hpp"
 
 #include <deque>
 #include <map>
@@ -127,6 +128,8 @@ class Cluster {
     void finish(Task& task, TaskState before, Step& step);
     void end_missing(TaskNumber number, Step& step);
     void send_kill(Task& task, Step& step);
+    [[nodiscard]] bool spares_unknown(const Host& host, const TaskStatus& status, const Step& step);
+    void kill_unknown(Step& step);
     void set_found(Host& host, Step& step);
     void end_session(Host& host);
     void reset_ports(Host& host);
@@ -145,6 +148,8 @@ class Cluster {
     std::uint64_t epoch_ = 0;
     std::uint64_t next_number_ = 1;
     std::uint64_t numbers_reserved_ = 0;
+    WallTime restored_at_; ///< when this state came out of a snapshot; the epoch: never
+    std::uint64_t restored_from_number_ = 0; ///< tasks from it on are known, or are over
 
     std::map<HostNumber, Host> hosts_;
     std::unordered_map<std::string, HostNumber> host_by_id_;
@@ -156,7 +161,8 @@ class Cluster {
     std::vector<Framework*> frameworks_;
 
     std::map<SessionNumber, std::set<TaskNumber>>
-        inventory_seen_;             ///< while an inventory arrives in parts
+        inventory_seen_; ///< while an inventory arrives in parts
+    UnknownTasks unknown_tasks_;
     std::deque<TaskNumber> missing_; ///< to be ended, a few per step
     std::deque<MonoTime> recent_losses_;
     MonoTime hold_until_ = MonoTime::min();

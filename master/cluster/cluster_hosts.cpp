@@ -253,6 +253,7 @@ void Cluster::tick(Step& step) {
         end_missing(number, step);
     }
     retry_kills(step);
+    kill_unknown(step);
     step.more = step.more || !missing_.empty();
 }
 

@@ -1,6 +1,8 @@
 // Tasks: what their executors report, killing, and comparing lists with a host that joined.
 #include "master/cluster/cluster.hpp"
 
+#include "core/base/units.hpp"
+
 #include <algorithm>
 
 namespace methos::cluster {
@@ -52,7 +54,9 @@ void Cluster::apply(Host& host, const TaskStatus& status, Step& step) {
     }
     if (!ours) {
         // Not ours, or over for us: whatever still runs there under that name must go.
-        if (!is_terminal(status.state)) {
+        if (is_terminal(status.state)) {
+            unknown_tasks_.forget(host.number, status.name);
+        } else if (task != nullptr || !spares_unknown(host, status, step)) {
             step.send(host.session, SendKill{status.number, status.name, Duration(-1)});
         }
         return;
@@ -125,11 +129,18 @@ void Cluster::inventory(SessionNumber session,
     }
     host->last_heard = step.now.mono;
     auto& seen = inventory_seen_[session];
+    const auto unknown_before = unknown_tasks_.size();
     for (const auto& status : tasks) {
         if (const auto* task = task_of(status); task != nullptr) {
             seen.insert(task->number);
         }
         apply(*host, status, step);
+    }
+    if (const auto unknown = unknown_tasks_.size(); unknown > unknown_before) {
+        step.warn("host " + host->info.hostname + " runs " +
+                  std::to_string(unknown - unknown_before) +
+                  " tasks that the restored state does not know; they are killed in " +
+                  format_duration(UnknownTasks::grace));
     }
     if (!last) {
         return;
@@ -200,6 +211,23 @@ void Cluster::send_kill(Task& task, Step& step) {
     task.kill_sent_at = step.now.mono;
     if (!host.session.empty()) {
         step.send(host.session, SendKill{task.number, task.name, task.kill_grace});
+    }
+}
+
+bool Cluster::spares_unknown(const Host& host, const TaskStatus& status, const Step& step) {
+    return status.number.value < restored_from_number_ &&
+           step.now.wall < restored_at_ + UnknownTasks::window &&
+           unknown_tasks_.spares(host.number, status, step.now.mono);
+}
+
+void Cluster::kill_unknown(Step& step) {
+    for (const auto& due : unknown_tasks_.take_due(step.now.mono, kills_per_turn)) {
+        const auto* host = find_host(due.host);
+        if (host != nullptr && !host->session.empty()) {
+            step.note("task " + due.name.value + " on host " + host->info.hostname +
+                      " is killed: the restored state does not know it");
+            step.send(host->session, SendKill{due.number, due.name, Duration(-1)});
+        }
     }
 }
 

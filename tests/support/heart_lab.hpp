@@ -23,6 +23,12 @@ class HeartLab {
     /// What survives a kill is what was committed.
     void kill_and_restart() { start(); }
 
+    /// Starts anew from other records, as after a restore. The hosts are told nothing.
+    void restart_from(std::map<std::pair<state::Table, std::uint64_t>, std::string> records) {
+        records_ = std::move(records);
+        start();
+    }
+
     heart::Heart& heart() { return *heart_; }
 
     cluster::Cluster& cluster() { return heart_->cluster(); }
