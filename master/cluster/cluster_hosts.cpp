@@ -34,6 +34,9 @@ void Cluster::host_joined(SessionNumber session,
     const auto number = is_new ? HostNumber(next_number(step)) : known->second;
     auto& host = hosts_[number];
     const bool changed = is_new || differs(host.info, info) || host.key_hash != key_hash;
+    if (step.watched && is_new) {
+        step.publications.push_back(std::make_shared<HostChanged>(number, info.id, true));
+    }
     if (!is_new && host.key_hash != key_hash) {
         step.warn("host " + label_of(host) +
                   " joined with a new key and a valid join token; was it reinstalled?");
@@ -180,6 +183,10 @@ void Cluster::lose(Host& host, const std::string& why, Step& step) {
         host.lost_at = step.now.wall;
         note_loss(step);
     }
+    if (step.watched && host.state != HostState::Lost) {
+        step.publications.push_back(
+            std::make_shared<HostChanged>(host.number, host.info.id, false));
+    }
     // The host's record is the durable intent; its tasks follow from it, however many they are.
     host.state = HostState::Lost;
     host.grace_until = MonoTime::max();
@@ -212,6 +219,9 @@ void Cluster::note_loss(Step& step) {
 }
 
 void Cluster::set_found(Host& host, Step& step) {
+    if (step.watched) {
+        step.publications.push_back(std::make_shared<HostChanged>(host.number, host.info.id, true));
+    }
     host.state = host.info.docker_up ? HostState::Up : HostState::DockerDown;
     host.grace_until = host.info.docker_up ? MonoTime::max() : step.now.mono + policy_.docker_grace;
     save_host(host, step);

@@ -26,6 +26,9 @@ Task* Cluster::task_of(const TaskStatus& status) {
 }
 
 void Cluster::notify(const Task& task, TaskState before, Step& step) {
+    if (step.watched) {
+        step.publications.push_back(std::make_shared<TaskChanged>(task, false));
+    }
     for (auto* framework : frameworks_) {
         if (framework->name() == task.framework) {
             framework->task_changed(task, before, step);

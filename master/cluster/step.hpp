@@ -5,6 +5,7 @@
 
 #include "core/base/clock.hpp"
 #include "core/model/task.hpp"
+#include "master/cluster/types.hpp"
 #include "master/state/store.hpp"
 
 #include <memory>
@@ -48,6 +49,25 @@ struct Publication {
     virtual ~Publication() = default;
 };
 
+/// Of steps that are watched: a task was launched, or its state or what is known of its container
+/// changed. Whose it is does not matter.
+struct TaskChanged final : Publication {
+    TaskChanged(Task task_, bool added_) : task(std::move(task_)), added(added_) {}
+
+    Task task;  ///< as it was then; terminal: it is gone now
+    bool added; ///< it was launched in this step
+};
+
+/// Of steps that are watched: a host may be offered from now on, or is lost.
+struct HostChanged final : Publication {
+    HostChanged(HostNumber host_, HostId id_, bool there_)
+        : host(host_), id(std::move(id_)), there(there_) {}
+
+    HostNumber host;
+    HostId id;
+    bool there;
+};
+
 /// A line for the operator's log.
 struct Notice {
     bool warning = false;
@@ -62,7 +82,8 @@ struct Step {
     std::vector<Message> messages;
     std::vector<std::shared_ptr<const Publication>> publications;
     std::vector<Notice> notices;
-    bool more = false; ///< the heart has work left: step it again soon
+    bool more = false;    ///< the heart has work left: step it again soon
+    bool watched = false; ///< somebody wants TaskChanged and HostChanged
 
     void put(state::Table table, std::uint64_t key, std::string value);
     void erase(state::Table table, std::uint64_t key);

@@ -65,6 +65,20 @@ void Shell::on_messages(Sender sender) {
     sender_ = std::move(sender);
 }
 
+void Shell::on_publications(Publisher publisher) {
+    publishers_.push_back(std::move(publisher));
+}
+
+void Shell::on_reload(std::function<void()> hook) {
+    reload_hooks_.push_back(std::move(hook));
+}
+
+cluster::Step Shell::new_step() const {
+    cluster::Step step(clock_.now());
+    step.watched = watchers_ > 0;
+    return step;
+}
+
 awaitable<std::unique_ptr<heart::Heart>> Shell::load() {
     std::function<std::vector<Record>()> work = [this] { return read_records(store_); };
     auto turn = co_await store_turn_.acquire();
@@ -119,7 +133,7 @@ bool Shell::apply(const std::function<void(heart::Heart&, cluster::Step&)>& even
     if (!refusal_.empty()) {
         return false;
     }
-    cluster::Step step(clock_.now());
+    auto step = new_step();
     event(*heart_, step);
     step.more = true;
     push(std::move(step));
@@ -154,9 +168,10 @@ void Shell::decide() {
     if (held_up()) {
         return; // the tick asks again, when the bus has had its turn
     }
-    cluster::Step step(clock_.now());
+    auto step = new_step();
     heart_->decide(step);
-    if (!step.changes.empty() || !step.messages.empty() || !step.notices.empty() || step.more) {
+    if (!step.changes.empty() || !step.messages.empty() || !step.publications.empty() ||
+        !step.notices.empty() || step.more) {
         push(std::move(step));
     }
 }
@@ -280,6 +295,7 @@ awaitable<> Shell::commit_pending() {
 
 void Shell::release(Pending& committed) {
     std::vector<cluster::Message> messages;
+    Publications publications;
     for (auto& step : committed.steps) {
         for (const auto& notice : step.notices) {
             if (notice.warning) {
@@ -289,9 +305,16 @@ void Shell::release(Pending& committed) {
             }
         }
         std::move(step.messages.begin(), step.messages.end(), std::back_inserter(messages));
+        std::move(
+            step.publications.begin(), step.publications.end(), std::back_inserter(publications));
     }
     if (sender_ && !messages.empty()) {
         sender_(std::move(messages));
+    }
+    if (!publications.empty()) {
+        for (const auto& publish : publishers_) {
+            publish(publications);
+        }
     }
     for (const auto& waiter : committed.waiters) {
         waiter->done.open();
@@ -304,6 +327,9 @@ awaitable<> Shell::recover(Error error) {
     fresh->adopt_sessions(*heart_);
     heart_ = std::move(fresh);
     decide_wanted_ = false;
+    for (const auto& hook : reload_hooks_) {
+        hook();
+    }
 }
 
 awaitable<bool> Shell::probe() {

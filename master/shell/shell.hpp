@@ -19,6 +19,9 @@ class Shell {
   public:
     /// What carries a committed step's messages to the executors.
     using Sender = std::function<void(std::vector<cluster::Message> messages)>;
+    /// What hands committed publications to subscribers.
+    using Publications = std::vector<std::shared_ptr<const cluster::Publication>>;
+    using Publisher = std::function<void(const Publications& publications)>;
 
     Shell(asio::any_io_executor executor,
           asio::thread_pool& pool,
@@ -33,6 +36,10 @@ class Shell {
     /// Loads the store and begins a new epoch, durably. Throws when it cannot. Call before run().
     [[nodiscard]] awaitable<> start();
     void on_messages(Sender sender);
+    /// May be called by several; each gets everything, in order, after the commit. Must not throw.
+    void on_publications(Publisher publisher);
+    /// Called when the heart has been read anew from the store: the new one knows of no subscriber.
+    void on_reload(std::function<void()> hook);
 
     /// Commits, ticks and allocates until stop().
     [[nodiscard]] awaitable<> run();
@@ -59,6 +66,11 @@ class Shell {
     /// before the call may be sent after it.
     [[nodiscard]] awaitable<> committed();
 
+    /// Between the two, every change of a task or a host is published (Step::watched). They nest.
+    void watch() { ++watchers_; }
+
+    void unwatch() { --watchers_; }
+
     /// Why writes are refused; empty while they are not.
     [[nodiscard]] const std::string& refusal() const { return refusal_; }
 
@@ -76,6 +88,7 @@ class Shell {
     void fail_waiters(Pending& pending, const Error& error);
     [[nodiscard]] bool held_up();
     [[nodiscard]] awaitable<> try_to_resume();
+    [[nodiscard]] cluster::Step new_step() const;
     void push(cluster::Step step);
     [[nodiscard]] awaitable<> wait_for_commit();
     void decide();
@@ -95,6 +108,9 @@ class Shell {
     heart::Options options_;
     std::unique_ptr<heart::Heart> heart_;
     Sender sender_;
+    std::vector<Publisher> publishers_;
+    std::vector<std::function<void()>> reload_hooks_;
+    std::size_t watchers_ = 0;
 
     Pending pending_;
     bool committing_ = false;
