@@ -1,5 +1,6 @@
 // The client against servers that answer well, badly, late and not at all. Ill-behaved servers are
 // raw sockets that play a script.
+#include "tests/component/http/bodies.hpp"
 #include "tests/component/http/world.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_folder.hpp"

@@ -13,35 +13,6 @@
 
 namespace methos::http::test {
 
-awaitable<std::optional<std::string>> Pieces::read() {
-    co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
-    if (pieces_.empty()) {
-        if (failure_) {
-            throw Failure(*failure_);
-        }
-        co_return std::nullopt;
-    }
-    auto piece = std::move(pieces_.front());
-    pieces_.pop_front();
-    co_return piece;
-}
-
-awaitable<std::optional<std::string>> Endless::read() {
-    co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
-    pulled_bytes += piece_bytes_;
-    co_return std::string(piece_bytes_, 'x');
-}
-
-std::string pattern(std::size_t bytes) {
-    std::string text(bytes, '\0');
-    std::uint32_t state = 1;
-    for (auto& c : text) {
-        state = state * 1664525U + 1013904223U;
-        c = static_cast<char>(state >> 24U);
-    }
-    return text;
-}
-
 awaitable<> RawConnection::send(std::string text) {
     boost::system::error_code error;
     co_await asio::async_write(
@@ -175,6 +146,12 @@ Handler says(std::string text) {
 awaitable<> settle() {
     for (int turn = 0; turn < 50; ++turn) {
         co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+    }
+}
+
+awaitable<> wait_until(std::function<bool()> condition) {
+    while (!condition()) {
+        co_await settle();
     }
 }
 

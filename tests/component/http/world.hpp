@@ -8,49 +8,13 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
-#include <list>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace methos::http::test {
-
-/// A body made of given pieces; counts what was read, and can break at its end.
-class Pieces final : public BodyReader {
-  public:
-    explicit Pieces(std::list<std::string> pieces, std::optional<Error> failure = std::nullopt)
-        : pieces_(std::move(pieces)), failure_(std::move(failure)) {}
-
-    [[nodiscard]] awaitable<std::optional<std::string>> read() override;
-
-    void abandon() noexcept override { abandoned = true; }
-
-    bool abandoned = false;
-
-  private:
-    std::list<std::string> pieces_;
-    std::optional<Error> failure_;
-};
-
-/// A body without end, that counts how much of it was pulled.
-class Endless final : public BodyReader {
-  public:
-    explicit Endless(std::size_t piece_bytes) : piece_bytes_(piece_bytes) {}
-
-    [[nodiscard]] awaitable<std::optional<std::string>> read() override;
-
-    void abandon() noexcept override { abandoned = true; }
-
-    std::size_t pulled_bytes = 0;
-    bool abandoned = false;
-
-  private:
-    std::size_t piece_bytes_;
-};
-
-/// Bytes that differ everywhere, so that a lost or doubled piece shows.
-[[nodiscard]] std::string pattern(std::size_t bytes);
 
 class RawConnection {
   public:
@@ -103,5 +67,7 @@ class World {
 
 /// Lets everything that is ready on the loop run, some turns long.
 [[nodiscard]] awaitable<> settle();
+/// Settles until it holds. A test whose condition never does is ended by run().
+[[nodiscard]] awaitable<> wait_until(std::function<bool()> condition);
 
 } // namespace methos::http::test
