@@ -1,5 +1,6 @@
-// What FakeEngine's three parts share: its state (fake_engine.cpp), the shapes of its answers
-// (fake_engine_json.cpp) and its calls (fake_engine_calls.cpp). Private to FakeEngine.
+// What FakeEngine's parts share: its state (fake_engine.cpp), the shapes of its answers
+// (fake_engine_json.cpp) and its calls (fake_engine_calls.cpp and what that names). Private to
+// FakeEngine.
 #pragma once
 
 #include "tests/support/fake_engine.hpp"
