@@ -279,6 +279,15 @@ ContainerFacts facts_of(const docker::ContainerSummary& row) {
     return facts;
 }
 
+std::vector<ContainerFacts> facts_of(const std::vector<docker::ContainerSummary>& list) {
+    std::vector<ContainerFacts> facts;
+    facts.reserve(list.size());
+    for (const auto& row : list) {
+        facts.push_back(facts_of(row));
+    }
+    return facts;
+}
+
 std::optional<TaskIdentity> identity_of(const docker::Labels& labels) {
     TaskIdentity identity;
     identity.name = TaskName(label_of(labels, label::task));

@@ -10,6 +10,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace methos::executor {
 
@@ -30,6 +31,8 @@ plan_container(const TaskSpec& spec, const TaskLaunch& launch, const PlanContext
 
 /// For want of an inspect: without times and addresses, and with the ports of the label only.
 [[nodiscard]] ContainerFacts facts_of(const docker::ContainerSummary& row);
+[[nodiscard]] std::vector<ContainerFacts>
+facts_of(const std::vector<docker::ContainerSummary>& list);
 
 /// Whose container it is, as its labels say. Nothing when it is not a task of ours.
 [[nodiscard]] std::optional<TaskIdentity> identity_of(const docker::Labels& labels);

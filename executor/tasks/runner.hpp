@@ -1,7 +1,7 @@
-// All tasks of this host: feeds each one's Lifecycle and performs what it asks for, finds
-// containers by their labels again after a restart, and hands status updates to whoever speaks to
-// the master. Every call runs on its own; starts are limited, since more at once than twice the
-// CPUs only wait for each other. Keeps nothing on disk: Docker is the database. Loop thread only.
+// All tasks of this host, made true: tells the task book what the master and Docker say, carries
+// out what it wants, and hands status updates to whoever speaks to the master. Every call to the
+// Engine runs on its own; starts are limited, since more at once than twice the CPUs only wait for
+// each other. Keeps nothing on disk: Docker is the database. Decides nothing. Loop thread only.
 #pragma once
 
 #include "core/runtime/async.hpp"
@@ -9,15 +9,12 @@
 #include "executor/tasks/container_calls.hpp"
 #include "executor/tasks/container_plan.hpp"
 #include "executor/tasks/docker_watch.hpp"
-#include "executor/tasks/lifecycle.hpp"
-#include "executor/tasks/outbox.hpp"
 #include "executor/tasks/process_watch.hpp"
+#include "executor/tasks/task_book.hpp"
 
 #include <deque>
 #include <functional>
-#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -71,56 +68,45 @@ class TaskRunner {
     [[nodiscard]] const DockerState& docker() const { return docker_; }
 
     /// Whether Docker was listed since this process began: before, an inventory would lie.
-    [[nodiscard]] bool knows_containers() const { return listed_; }
+    [[nodiscard]] bool knows_containers() const { return book_.knows_containers(); }
 
-    [[nodiscard]] std::vector<TaskStatus> inventory() const;
+    [[nodiscard]] std::vector<TaskStatus> inventory() const { return book_.inventory(); }
+
     /// The container of a task, running or kept; empty when there is none.
     [[nodiscard]] std::string container_of(const TaskName& name) const;
 
   private:
-    struct Task {
-        Lifecycle life;
-        std::shared_ptr<const TaskSpec> spec; ///< null when adopted
-        TaskLaunch launch;
-        std::string container_name;
-    };
-
-    struct PendingKill {
-        TaskNumber number;
-        std::optional<Duration> grace;
-    };
-
     void docker_up(const docker::EngineVersion& version,
                    const docker::EngineInfo& info,
-                   ContainerList list);
+                   const ContainerList& list);
     void docker_down(const std::string& why);
     void docker_event(const docker::Event& event);
-    void reconcile(const ContainerList& list);
     void kill_lost_processes();
-    void adopt(const docker::ContainerSummary& row);
-    void adoption_ended();
 
-    void deliver(const TaskName& name, Event event);
-    void deliver_all(const Event& event);
-    void perform(const TaskName& name, const Action& action);
-    void do_action(Task& task, const action::EnsureImage&);
-    void do_action(Task& task, const action::AbandonImage&);
-    void do_action(Task& task, const action::Create& create);
-    void do_action(Task& task, const action::Start& start);
-    void do_action(Task& task, const action::Inspect& inspect);
-    void do_action(Task& task, const action::Stop& stop);
-    void do_action(Task& task, const action::ForceKill& kill);
-    void do_action(Task& task, const action::Remove& remove);
-    void do_action(Task& task, const action::Report& report);
-    void do_action(Task& task, const action::Forget&);
+    void deliver(const TaskName& name, const Event& event);
+    void carry_out(Orders orders);
+    void follow(const order::Perform& perform);
+    void follow(const order::InspectFound& inspect);
+    void follow(const order::RemoveStray& remove);
+    void follow(const order::TellInventory&);
+    static void follow(const order::Note& note);
+    void perform(const TaskName& name, const action::EnsureImage&);
+    void perform(const TaskName& name, const action::AbandonImage&);
+    void perform(const TaskName& name, const action::Create& create);
+    void perform(const TaskName& name, const action::Start& start);
+    void perform(const TaskName& name, const action::Inspect& inspect);
+    void perform(const TaskName& name, const action::Stop& stop);
+    void perform(const TaskName& name, const action::ForceKill& kill);
+    void perform(const TaskName& name, const action::Remove& remove);
+    void perform(const TaskName& name, const action::Report& report);
+    void perform(const TaskName& name, const action::Forget&);
 
     [[nodiscard]] awaitable<> run_call(TaskName name, awaitable<Event> call);
     [[nodiscard]] awaitable<> run_limited(TaskName name, Semaphore& lane, awaitable<Event> call);
     [[nodiscard]] awaitable<> run_start(TaskName name, std::string container);
-    [[nodiscard]] awaitable<> run_adopt(docker::ContainerSummary row);
+    [[nodiscard]] awaitable<> run_inspect_found(std::string container);
     [[nodiscard]] awaitable<> run_pump();
     [[nodiscard]] std::optional<MonoTime> turn(const Now& now);
-    [[nodiscard]] std::optional<TaskName> name_of(TaskNumber number) const;
 
     docker::Engine& engine_;
     ImagePuller& images_;
@@ -129,16 +115,11 @@ class TaskRunner {
     SystemClock clock_;
     ContainerCalls calls_;
     DockerWatch watch_;
-    StatusOutbox outbox_;
+    TaskBook book_;
     ProcessWatch processes_;
     DockerState docker_;
-    bool listed_ = false;
-    std::size_t adopting_ = 0;
-    std::set<std::string> adopting_ids_;
-    std::map<TaskName, Task> tasks_;
-    std::map<TaskName, PendingKill> pending_kills_; ///< before Docker was listed
-    std::deque<std::pair<TaskName, Event>> events_;
-    bool draining_ = false;
+    std::deque<Order> orders_;
+    bool carrying_out_ = false;
     Semaphore starts_;
     Semaphore inspects_;
     Semaphore

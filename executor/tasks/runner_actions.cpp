@@ -1,56 +1,67 @@
-// The lifecycles stepped, and what they ask for done: each call to the Engine in a coroutine of its
-// own and in its lane, its outcome fed back as the next event. No decisions.
+// What the task book asks for, done: each call to the Engine in a coroutine of its own and in its
+// lane, its outcome fed back as the next event. No decisions.
 #include "executor/tasks/runner.hpp"
 
 #include "core/observe/log.hpp"
 
+#include <utility>
+
 namespace methos::executor {
 
-void TaskRunner::deliver_all(const Event& event) {
-    std::vector<TaskName> names;
-    names.reserve(tasks_.size());
-    for (const auto& [name, task] : tasks_) {
-        names.push_back(name);
+void TaskRunner::deliver(const TaskName& name, const Event& event) {
+    if (const auto* seen = std::get_if<event::Seen>(&event)) {
+        processes_.saw(name, seen->facts);
     }
-    for (const auto& name : names) {
-        deliver(name, event);
-    }
+    carry_out(book_.deliver(name, event, clock_.now()));
 }
 
-/// Steps in order, also when performing an action brings the next event at once.
-void TaskRunner::deliver(const TaskName& name, Event event) {
-    events_.emplace_back(name, std::move(event));
-    if (std::exchange(draining_, true)) {
+/// In order, also when carrying one out brings the next event, and with it orders, at once.
+void TaskRunner::carry_out(Orders orders) {
+    std::move(orders.begin(), orders.end(), std::back_inserter(orders_));
+    if (std::exchange(carrying_out_, true)) {
         return;
     }
-    while (!events_.empty()) {
-        const auto [to, next] = std::move(events_.front());
-        events_.pop_front();
-        const auto found = tasks_.find(to);
-        if (found == tasks_.end()) {
-            continue;
-        }
-        if (const auto* seen = std::get_if<event::Seen>(&next)) {
-            processes_.saw(to, seen->facts);
-        }
-        const auto actions = found->second.life.step(next, clock_.now());
-        for (const auto& action : actions) {
-            perform(to, action);
-        }
+    while (!orders_.empty()) {
+        const auto order = std::move(orders_.front());
+        orders_.pop_front();
+        std::visit([this](const auto& what) { follow(what); }, order);
     }
-    draining_ = false;
+    carrying_out_ = false;
     pump_.notify();
 }
 
-void TaskRunner::perform(const TaskName& name, const Action& action) {
-    const auto found = tasks_.find(name);
-    if (found != tasks_.end()) {
-        std::visit([this, &found](const auto& wish) { do_action(found->second, wish); }, action);
+void TaskRunner::follow(const order::Perform& wanted) {
+    std::visit([this, &wanted](const auto& action) { perform(wanted.task, action); },
+               wanted.action);
+}
+
+void TaskRunner::follow(const order::InspectFound& inspect) {
+    group_.spawn("inspect " + inspect.container_id, run_inspect_found(inspect.container_id));
+}
+
+void TaskRunner::follow(const order::RemoveStray& remove) {
+    log::warning("a second container of one task; removing it",
+                 {{"task", remove.task.value}, {"container", remove.container_id}});
+    auto call = calls_.remove(remove.container_id);
+    group_.spawn("remove " + remove.container_id,
+                 run_limited(TaskName(), removes_, std::move(call)));
+}
+
+void TaskRunner::follow(const order::TellInventory&) {
+    handlers_.inventory_due();
+}
+
+void TaskRunner::follow(const order::Note& note) {
+    if (note.warning) {
+        log::warning(note.text, {{"task", note.task.value}, {"container", note.container_id}});
+    } else {
+        log::info(note.text, {{"task", note.task.value}, {"container", note.container_id}});
     }
 }
 
-void TaskRunner::do_action(Task& task, const action::EnsureImage&) {
-    const auto name = task.life.identity().name;
+// ---- the actions of one lifecycle ----------------------------------------------------------
+
+void TaskRunner::perform(const TaskName& name, const action::EnsureImage&) {
     ImageWaiter waiter;
     waiter.progress = [this, name](std::string text) {
         deliver(name, event::PullProgress{std::move(text)});
@@ -61,52 +72,59 @@ void TaskRunner::do_action(Task& task, const action::EnsureImage&) {
     waiter.failed = [this, name](Reason reason, std::string message) {
         deliver(name, event::ImageFailed{reason, std::move(message)});
     };
-    images_.ensure(name.value, task.spec->image, task.spec->force_pull, std::move(waiter));
+    if (const auto* task = book_.find(name); task != nullptr) {
+        images_.ensure(name.value, task->spec->image, task->spec->force_pull, std::move(waiter));
+    }
 }
 
-void TaskRunner::do_action(Task& task, const action::AbandonImage&) {
-    images_.abandon(task.life.identity().name.value);
+void TaskRunner::perform(const TaskName& name, const action::AbandonImage&) {
+    images_.abandon(name.value);
 }
 
-void TaskRunner::do_action(Task& task, const action::Create& create) {
-    const auto name = task.life.identity().name;
-    auto planned = plan_container(*task.spec, task.launch, options_.plan);
+void TaskRunner::perform(const TaskName& name, const action::Create& create) {
+    const auto* task = book_.find(name);
+    if (task == nullptr) {
+        return;
+    }
+    auto planned = plan_container(*task->spec, task->launch, options_.plan);
     if (!planned) { // the policy has changed since the launch was accepted
         deliver(name, event::CreateFailed{CallFailure::Permanent, planned.error().to_string()});
         return;
     }
     planned->image = create.image_id;
-    task.container_name = container_name_of(name) + create.name_suffix;
-    auto call = calls_.create(std::move(*planned), task.container_name);
+    auto call = calls_.create(std::move(*planned), task->container_name);
     group_.spawn("create", run_limited(name, creates_, std::move(call)));
 }
 
-void TaskRunner::do_action(Task& task, const action::Start& start) {
-    group_.spawn("start", run_start(task.life.identity().name, start.container_id));
+void TaskRunner::perform(const TaskName& name, const action::Start& start) {
+    group_.spawn("start", run_start(name, start.container_id));
 }
 
-void TaskRunner::do_action(Task& task, const action::Inspect& inspect) {
-    auto call =
-        calls_.inspect(inspect.container_id.empty() ? task.container_name : inspect.container_id);
-    group_.spawn("inspect", run_limited(task.life.identity().name, inspects_, std::move(call)));
+void TaskRunner::perform(const TaskName& name, const action::Inspect& inspect) {
+    auto container = inspect.container_id;
+    if (const auto* task = book_.find(name); container.empty() && task != nullptr) {
+        container = task->container_name;
+    }
+    auto call = calls_.inspect(std::move(container));
+    group_.spawn("inspect", run_limited(name, inspects_, std::move(call)));
 }
 
-void TaskRunner::do_action(Task& task, const action::Stop& stop) {
+void TaskRunner::perform(const TaskName& name, const action::Stop& stop) {
     auto call = calls_.stop(stop.container_id, stop.grace);
-    group_.spawn("stop", run_call(task.life.identity().name, std::move(call)));
+    group_.spawn("stop", run_call(name, std::move(call)));
 }
 
-void TaskRunner::do_action(Task& task, const action::ForceKill& kill) {
+void TaskRunner::perform(const TaskName& name, const action::ForceKill& kill) {
     auto call = calls_.force_kill(kill.container_id);
-    group_.spawn("kill", run_call(task.life.identity().name, std::move(call)));
+    group_.spawn("kill", run_call(name, std::move(call)));
 }
 
-void TaskRunner::do_action(Task& task, const action::Remove& remove) {
+void TaskRunner::perform(const TaskName& name, const action::Remove& remove) {
     auto call = calls_.remove(remove.container_id);
-    group_.spawn("remove", run_limited(task.life.identity().name, removes_, std::move(call)));
+    group_.spawn("remove", run_limited(name, removes_, std::move(call)));
 }
 
-void TaskRunner::do_action(Task& task, const action::Report& report) {
+void TaskRunner::perform(const TaskName&, const action::Report& report) {
     const auto& status = report.status;
     if (report.needs_ack) {
         log::info("task is",
@@ -114,24 +132,10 @@ void TaskRunner::do_action(Task& task, const action::Report& report) {
                    {"state", to_string(status.state)},
                    {"message", status.message}});
     }
-    const bool kept = status.state == TaskState::Failed || status.state == TaskState::Finished;
-    if (kept && !status.container_id.empty()) {
-        for (const auto& [name, other] : tasks_) {
-            const auto& app = task.life.identity().app;
-            const bool same_app = !app.empty() && other.life.identity().app == app;
-            if (same_app && other.life.ended() && name != status.name) {
-                events_.emplace_back(name, event::Superseded()); // delivered after this step
-            }
-        }
-    }
-    outbox_.add(status, report.needs_ack);
 }
 
-void TaskRunner::do_action(Task& task, const action::Forget&) {
-    const auto name = task.life.identity().name;
-    outbox_.forget(name);
+void TaskRunner::perform(const TaskName& name, const action::Forget&) {
     processes_.forget(name);
-    tasks_.erase(name);
 }
 
 // ---- the calls -----------------------------------------------------------------------------
@@ -154,14 +158,22 @@ awaitable<> TaskRunner::run_start(TaskName name, std::string container) {
     std::optional<Event> event;
     {
         const auto permit = co_await starts_.acquire();
-        const auto found = tasks_.find(name);
-        if (found == tasks_.end() || found->second.life.kill_wanted()) {
-            event = event::StartFailed{CallFailure::NotSent, ""};
-        } else {
+        if (book_.may_start(name)) {
             event = co_await calls_.start(std::move(container));
+        } else {
+            event = event::StartFailed{CallFailure::NotSent, ""};
         }
     }
     deliver(name, std::move(*event));
+}
+
+awaitable<> TaskRunner::run_inspect_found(std::string container) {
+    std::optional<Event> answer;
+    {
+        const auto permit = co_await inspects_.acquire();
+        answer = co_await calls_.inspect(container);
+    }
+    carry_out(book_.inspected(container, *answer, clock_.now()));
 }
 
 } // namespace methos::executor

@@ -1,0 +1,391 @@
+#include "executor/tasks/task_book.hpp"
+
+#include <algorithm>
+
+namespace methos::executor {
+
+namespace {
+
+constexpr std::size_t pending_kills_max = 10'000;
+constexpr Duration adopt_retry = std::chrono::milliseconds(500);
+constexpr int adopt_tries_max = 6; // then the list's row must do
+
+} // namespace
+
+// ---- what the master says ------------------------------------------------------------------
+
+Orders TaskBook::launch(std::shared_ptr<const TaskSpec> spec, TaskLaunch launch, const Now& now) {
+    Orders orders;
+    const auto name = launch.name;
+    if (const auto known = tasks_.find(name); known != tasks_.end()) {
+        auto& life = known->second.life;
+        life.set_number(launch.number);
+        outbox_.set_number(name, launch.number);
+        if (outbox_.outstanding(name) == nullptr) {
+            const auto& last = life.last_status();
+            outbox_.add(last, last.state == TaskState::Running || is_terminal(last.state));
+        }
+        return orders;
+    }
+    TaskIdentity identity;
+    identity.number = launch.number;
+    identity.name = name;
+    identity.app = spec->app;
+    identity.host = host_;
+    identity.spec_hash = spec->hash;
+    identity.attempt = launch.attempt;
+    identity.kill_grace = spec->kill_grace;
+    Task task{Lifecycle::launched(std::move(identity), docker_up_),
+              std::move(spec),
+              std::move(launch),
+              container_name_of(name)};
+    tasks_.emplace(name, std::move(task));
+    step(name, event::Begin(), now, orders);
+    return orders;
+}
+
+void TaskBook::refuse(
+    const TaskLaunch& launch, TaskState state, Reason reason, std::string message, const Now& now) {
+    if (outbox_.outstanding(launch.name) != nullptr) {
+        return; // said already
+    }
+    TaskStatus status;
+    status.number = launch.number;
+    status.name = launch.name;
+    status.state = state;
+    status.reason = reason;
+    status.message = std::move(message);
+    status.time = now.wall;
+    outbox_.add(std::move(status), true);
+}
+
+Orders
+TaskBook::kill(TaskNumber number, TaskName name, std::optional<Duration> grace, const Now& now) {
+    Orders orders;
+    if (name.empty()) {
+        name = name_of(number).value_or(TaskName());
+    }
+    if (const auto known = tasks_.find(name); known != tasks_.end()) {
+        if (!number.empty()) {
+            known->second.life.set_number(number);
+            outbox_.set_number(name, number);
+        }
+        step(name, event::Kill{grace}, now, orders);
+        return orders;
+    }
+    if (outbox_.outstanding(name) != nullptr) {
+        return orders; // refused; the master will hear
+    }
+    if (!listed_) {
+        if (pending_kills_.size() < pending_kills_max && !name.empty()) {
+            pending_kills_[name] = PendingKill{number, grace};
+        }
+        return orders;
+    }
+    TaskStatus status;
+    status.number = number;
+    status.name = name;
+    status.state = TaskState::Dropped;
+    status.reason = Reason::Reconciliation;
+    status.message = "no such task on this host";
+    status.time = now.wall;
+    outbox_.add(std::move(status), false);
+    return orders;
+}
+
+Orders TaskBook::acknowledge(TaskNumber number,
+                             const TaskName& name,
+                             std::uint64_t stamp,
+                             const Now& now) {
+    Orders orders;
+    const auto acked = outbox_.ack(number, name, stamp);
+    if (!acked || !acked->terminal) {
+        return orders;
+    }
+    if (tasks_.contains(acked->name)) {
+        step(acked->name, event::TerminalAcked(), now, orders);
+    } else {
+        outbox_.forget(acked->name);
+    }
+    return orders;
+}
+
+// ---- what Docker says ----------------------------------------------------------------------
+
+Orders TaskBook::docker_up(const std::vector<ContainerFacts>& list, const Now& now) {
+    Orders orders;
+    docker_up_ = true;
+    compare(list, now, orders);
+    step_all(event::DockerUp(), now, orders);
+    adoption_ended(now, orders);
+    return orders;
+}
+
+Orders TaskBook::docker_down(const Now& now) {
+    Orders orders;
+    docker_up_ = false;
+    // The next list names them again. An inspect that is under way will be answered.
+    std::erase_if(adoptions_, [](const auto& entry) { return entry.second.again_at.has_value(); });
+    step_all(event::DockerDown(), now, orders);
+    return orders;
+}
+
+Orders TaskBook::listed(const std::vector<ContainerFacts>& list, const Now& now) {
+    Orders orders;
+    compare(list, now, orders);
+    return orders;
+}
+
+Orders TaskBook::container_event(const TaskName& task,
+                                 const std::string& container_id,
+                                 std::optional<int> exit_code,
+                                 const Now& now) {
+    Orders orders;
+    const auto found = tasks_.find(task);
+    if (found != tasks_.end() && found->second.life.container_id() == container_id) {
+        step(task, event::Hint{exit_code}, now, orders);
+    }
+    return orders;
+}
+
+void TaskBook::compare(const std::vector<ContainerFacts>& list, const Now& now, Orders& orders) {
+    std::map<std::string, ContainerFacts::Status> rows;
+    for (const auto& row : list) {
+        rows.emplace(row.id, row.status);
+        if (row.task.empty() || row.host != host_) {
+            continue;
+        }
+        const TaskName name(row.task);
+        const auto known = tasks_.find(name);
+        if (known == tasks_.end()) {
+            adopt(row, orders);
+            continue;
+        }
+        const auto& life = known->second.life;
+        if (life.seen_status() && life.container_id() != row.id && !adoptions_.contains(row.id)) {
+            orders.emplace_back(order::RemoveStray{name, row.id});
+        }
+    }
+    std::vector<TaskName> changed;
+    for (const auto& [name, task] : tasks_) {
+        const auto seen = task.life.seen_status();
+        const auto row = rows.find(task.life.container_id());
+        if (seen && (row == rows.end() || row->second != *seen)) {
+            changed.push_back(name);
+        }
+    }
+    for (const auto& name : changed) {
+        step(name, event::Hint(), now, orders);
+    }
+}
+
+// ---- adoption ------------------------------------------------------------------------------
+
+void TaskBook::adopt(const ContainerFacts& row, Orders& orders) {
+    if (adoptions_.try_emplace(row.id, Adoption{row, 1, std::nullopt}).second) {
+        orders.emplace_back(order::InspectFound{row.id});
+    }
+}
+
+Orders TaskBook::inspected(const std::string& container_id, const Event& answer, const Now& now) {
+    Orders orders;
+    const auto found = adoptions_.find(container_id);
+    if (found == adoptions_.end()) {
+        return orders;
+    }
+    // An inventory without this container would be a lie, so there is no giving it up; and one
+    // container that Docker cannot inspect (its files are damaged) must not keep the inventory of
+    // all others back, so in the end what the list said of it must do.
+    auto& adoption = found->second;
+    const bool failed = std::holds_alternative<event::InspectFailed>(answer);
+    if (failed && docker_up_ && adoption.tries < adopt_tries_max) {
+        adoption.again_at = now.mono + adopt_retry;
+        return orders;
+    }
+    const auto row = std::move(adoption.row);
+    adoptions_.erase(found);
+    if (const auto* seen = std::get_if<event::Seen>(&answer)) {
+        adopt_as(seen->facts, now, orders);
+    } else if (failed && docker_up_) {
+        orders.emplace_back(
+            order::Note{true,
+                        "Docker lists a container but cannot inspect it; going by the list",
+                        TaskName(row.task),
+                        row.id});
+        adopt_as(row, now, orders);
+    }
+    adoption_ended(now, orders);
+    return orders;
+}
+
+void TaskBook::adopt_as(const ContainerFacts& facts, const Now& now, Orders& orders) {
+    const TaskName name(facts.task);
+    if (tasks_.contains(name)) {
+        return;
+    }
+    TaskIdentity identity;
+    identity.name = name;
+    identity.app = facts.app;
+    identity.host = facts.host;
+    identity.spec_hash = facts.spec_hash;
+    identity.attempt = facts.attempt;
+    identity.kill_grace = facts.kill_grace.value_or(identity.kill_grace);
+    orders.emplace_back(order::Note{false, "found a task's container again", name, facts.id});
+    Task task{Lifecycle::adopted(std::move(identity)), nullptr, TaskLaunch(), ""};
+    tasks_.emplace(name, std::move(task));
+    step(name, event::Seen{facts}, now, orders);
+}
+
+void TaskBook::adoption_ended(const Now& now, Orders& orders) {
+    if (!adoptions_.empty() || !docker_up_) {
+        return;
+    }
+    listed_ = true;
+    const auto kills = std::exchange(pending_kills_, {});
+    for (const auto& [name, pending] : kills) {
+        auto more = kill(pending.number, name, pending.grace, now);
+        std::move(more.begin(), more.end(), std::back_inserter(orders));
+    }
+    orders.emplace_back(order::TellInventory());
+}
+
+// ---- the lifecycles ------------------------------------------------------------------------
+
+Orders TaskBook::deliver(const TaskName& task, const Event& event, const Now& now) {
+    Orders orders;
+    step(task, event, now, orders);
+    return orders;
+}
+
+void TaskBook::step_all(const Event& event, const Now& now, Orders& orders) {
+    std::vector<TaskName> names;
+    names.reserve(tasks_.size());
+    for (const auto& [name, task] : tasks_) {
+        names.push_back(name);
+    }
+    for (const auto& name : names) {
+        step(name, event, now, orders);
+    }
+}
+
+void TaskBook::step(const TaskName& name, const Event& event, const Now& now, Orders& orders) {
+    const auto found = tasks_.find(name);
+    if (found == tasks_.end()) {
+        return;
+    }
+    auto& task = found->second;
+    auto actions = task.life.step(event, now);
+    std::vector<TaskName> superseded;
+    bool forgotten = false;
+    for (auto& action : actions) {
+        if (const auto* report = std::get_if<action::Report>(&action)) {
+            outbox_.add(report->status, report->needs_ack);
+            superseded = superseded_by(task, report->status);
+        } else if (const auto* create = std::get_if<action::Create>(&action)) {
+            task.container_name = container_name_of(name) + create->name_suffix;
+        } else if (std::holds_alternative<action::Forget>(action)) {
+            forgotten = true;
+        }
+        orders.emplace_back(order::Perform{name, std::move(action)});
+    }
+    for (const auto& other : superseded) {
+        step(other, event::Superseded(), now, orders);
+    }
+    if (forgotten) {
+        outbox_.forget(name);
+        tasks_.erase(found);
+    }
+}
+
+/// The ended tasks of the same app, whose kept containers are the newest no longer.
+std::vector<TaskName> TaskBook::superseded_by(const Task& task, const TaskStatus& status) const {
+    std::vector<TaskName> names;
+    const bool kept = status.state == TaskState::Failed || status.state == TaskState::Finished;
+    const auto& app = task.life.identity().app;
+    if (!kept || status.container_id.empty() || app.empty()) {
+        return names;
+    }
+    for (const auto& [name, other] : tasks_) {
+        if (other.life.identity().app == app && other.life.ended() && name != status.name) {
+            names.push_back(name);
+        }
+    }
+    return names;
+}
+
+// ---- the clock -----------------------------------------------------------------------------
+
+Orders TaskBook::tick(const Now& now) {
+    Orders orders;
+    for (auto& [id, adoption] : adoptions_) {
+        if (adoption.again_at && *adoption.again_at <= now.mono) {
+            adoption.again_at.reset();
+            ++adoption.tries;
+            orders.emplace_back(order::InspectFound{id});
+        }
+    }
+    std::vector<TaskName> due;
+    for (const auto& [name, task] : tasks_) {
+        const auto wake_at = task.life.wake_at();
+        if (wake_at && *wake_at <= now.mono) {
+            due.push_back(name);
+        }
+    }
+    for (const auto& name : due) {
+        step(name, event::Timer(), now, orders);
+    }
+    return orders;
+}
+
+std::vector<TaskStatus> TaskBook::take_updates(const Now& now) {
+    return outbox_.take_due(now.mono);
+}
+
+std::optional<MonoTime> TaskBook::next_due() const {
+    auto next = outbox_.next_due();
+    const auto consider = [&next](const std::optional<MonoTime>& due) {
+        if (due) {
+            next = next ? std::min(*next, *due) : *due;
+        }
+    };
+    for (const auto& [id, adoption] : adoptions_) {
+        consider(adoption.again_at);
+    }
+    for (const auto& [name, task] : tasks_) {
+        consider(task.life.wake_at());
+    }
+    return next;
+}
+
+// ---- what others ask -----------------------------------------------------------------------
+
+bool TaskBook::may_start(const TaskName& task) const {
+    const auto* known = find(task);
+    return known != nullptr && !known->life.kill_wanted();
+}
+
+const TaskBook::Task* TaskBook::find(const TaskName& task) const {
+    const auto found = tasks_.find(task);
+    return found == tasks_.end() ? nullptr : &found->second;
+}
+
+std::vector<TaskStatus> TaskBook::inventory() const {
+    std::vector<TaskStatus> statuses;
+    statuses.reserve(tasks_.size());
+    for (const auto& [name, task] : tasks_) {
+        const auto* outstanding = outbox_.outstanding(name);
+        statuses.push_back(outstanding == nullptr ? task.life.last_status() : *outstanding);
+    }
+    return statuses;
+}
+
+std::optional<TaskName> TaskBook::name_of(TaskNumber number) const {
+    for (const auto& [name, task] : tasks_) {
+        if (task.life.identity().number == number) {
+            return name;
+        }
+    }
+    return std::nullopt;
+}
+
+} // namespace methos::executor
