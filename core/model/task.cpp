@@ -23,7 +23,7 @@ constexpr std::array<std::string_view, 13> state_names{"TASK_STAGING",
                                                        "TASK_GONE_BY_OPERATOR",
                                                        "TASK_UNKNOWN"};
 
-constexpr std::array<std::string_view, 17> reason_names{"",
+constexpr std::array<std::string_view, 20> reason_names{"",
                                                         "REASON_COMMAND_EXITED",
                                                         "REASON_CONTAINER_LIMITATION_MEMORY",
                                                         "REASON_KILLED_BY_REQUEST",
@@ -39,7 +39,10 @@ constexpr std::array<std::string_view, 17> reason_names{"",
                                                         "REASON_AGENT_GONE",
                                                         "REASON_RECONCILIATION",
                                                         "REASON_CONTAINER_REMOVED",
-                                                        "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"};
+                                                        "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED",
+                                                        "REASON_TASK_PREEMPTED",
+                                                        "REASON_INVALID_OFFERS",
+                                                        "REASON_AGENT_DRAINING"};
 
 /// Two independent 64-bit FNV-1a streams; fields are length-prefixed so that neighbours cannot run
 /// together.

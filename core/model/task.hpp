@@ -137,6 +137,9 @@ enum class Reason : std::uint8_t {
     Reconciliation,   ///< the master and the host compared their lists
     ContainerRemoved, ///< somebody removed the container
     HealthCheckFailed,
+    Preempted,     ///< a task of higher priority needed the room
+    InvalidOffers, ///< the offers it was to be launched with were not valid any more
+    HostDraining,  ///< its host is emptied for maintenance
 };
 
 /// "REASON_COMMAND_EXITED"

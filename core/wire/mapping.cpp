@@ -15,7 +15,7 @@ using std::chrono::milliseconds;
 constexpr std::size_t host_port_ranges_max = 1'000;
 constexpr std::size_t host_attributes_max = 1'000;
 constexpr auto state_last = static_cast<std::uint32_t>(TaskState::Unknown);
-constexpr auto reason_last = static_cast<std::uint32_t>(Reason::HealthCheckFailed);
+constexpr auto reason_last = static_cast<std::uint32_t>(Reason::HostDraining);
 
 std::int64_t ms_of(WallTime time) {
     return time.time_since_epoch().count();

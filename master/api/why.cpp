@@ -49,6 +49,14 @@ std::string phrase(Unfit reason, std::size_t hosts, const Resources& need, const
     switch (reason) {
     case Unfit::NotUp:
         return counted(hosts, "host") + (hosts == 1 ? " is" : " are") + " not up";
+    case Unfit::Drain:
+        return counted(hosts, "host") + (hosts == 1 ? " is" : " are") +
+               " cordoned or being drained";
+    case Unfit::Reservation:
+        return counted(hosts, "host") + (hosts == 1 ? " is" : " are") +
+               " reserved for another role (acceptedResourceRoles can name it)";
+    case Unfit::Quota:
+        return "the role has all that its quota allows";
     case Unfit::Role:
         return these + " another role";
     case Unfit::Constraint:

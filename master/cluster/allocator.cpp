@@ -1,7 +1,7 @@
-// Offers and the first allocator: demand meets hosts, one task per offer, the least loaded host
-// first. An offer holds what it promises until its framework has answered; built-in frameworks
-// answer at once.
-#include "master/cluster/cluster.hpp"
+// Whose turn it is. Every client (a framework in a role) that could get something takes part; the
+// one that is owed most gets its next piece - a task placed, or a host offered - until nothing
+// fits. What was looked for in vain is not looked for again before something got better.
+#include "master/cluster/allocation_cycle.hpp"
 
 #include <algorithm>
 
@@ -9,15 +9,25 @@ namespace methos::cluster {
 
 namespace {
 
-bool has_ports(const Host& host, const Demand& demand) {
-    const auto fixed_free =
-        std::all_of(demand.fixed_ports.begin(), demand.fixed_ports.end(), [&](std::uint16_t port) {
-            return host.free_ports.contains(port);
-        });
-    return fixed_free && host.free_ports.count() >= demand.port_count; // a number counts once
+constexpr Duration sweep_interval = std::chrono::seconds(5);
+constexpr std::size_t improvements_max = 8192;
+
+bool has_ports(const PortSet& ports, const Demand& demand) {
+    const auto fixed_free = std::all_of(demand.fixed_ports.begin(),
+                                        demand.fixed_ports.end(),
+                                        [&](std::uint16_t port) { return ports.contains(port); });
+    return fixed_free && ports.count() >= demand.port_count; // a number counts once
 }
 
-/// Which resource is missing first, in the order of the reject funnel.
+bool accepts_role(const Demand& demand, const std::string& role) {
+    if (demand.roles.empty()) {
+        return role == "*" || role == demand.role;
+    }
+    return std::find(demand.roles.begin(), demand.roles.end(), role) != demand.roles.end();
+}
+
+} // namespace
+
 Unfit lacking(const Resources& free, const Resources& need) {
     if (need.milli_cpus > free.milli_cpus) {
         return Unfit::Cpus;
@@ -31,121 +41,155 @@ Unfit lacking(const Resources& free, const Resources& need) {
     return need.gpus > free.gpus ? Unfit::Gpus : Unfit::None;
 }
 
-} // namespace
-
 Unfit Cluster::unfit(const Host& host, const Demand& demand) const {
+    return unfit_with(host, host.free(), host.free_ports, demand);
+}
+
+Unfit Cluster::unfit_with(const Host& host,
+                          const Resources& free,
+                          const PortSet& ports,
+                          const Demand& demand) const {
     if (host.state != HostState::Up || !host.inventoried) {
         return Unfit::NotUp;
     }
-    if (!demand.roles.empty() &&
-        std::find(demand.roles.begin(), demand.roles.end(), host.info.role) == demand.roles.end()) {
-        return Unfit::Role;
+    if (!accepts_role(demand, host.info.role)) {
+        return demand.roles.empty() ? Unfit::Reservation : Unfit::Role;
     }
     if (demand.admits && !demand.admits(host)) {
         return Unfit::Constraint;
     }
-    if (const auto missing = lacking(host.free(), demand.resources); missing != Unfit::None) {
+    if (const auto missing = lacking(free, demand.resources); missing != Unfit::None) {
         return missing;
     }
-    return has_ports(host, demand) ? Unfit::None : Unfit::Ports;
+    return has_ports(ports, demand) ? Unfit::None : Unfit::Ports;
 }
 
 std::map<Unfit, std::size_t> Cluster::explain(const Demand& demand) const {
     std::map<Unfit, std::size_t> reasons;
+    const bool within_quota = shares_.headroom(demand.role).contains(demand.resources);
     for (const auto& [number, host] : hosts_) {
-        ++reasons[unfit(host, demand)];
+        const auto reason = unfit(host, demand);
+        ++reasons[reason == Unfit::None && !within_quota ? Unfit::Quota : reason];
     }
     return reasons;
 }
 
-Host* Cluster::best_host(const Demand& demand) {
-    Host* best = nullptr;
-    std::pair<std::size_t, std::int64_t> best_rank;
-    for (auto& [number, host] : hosts_) {
-        if (unfit(host, demand) != Unfit::None) {
-            continue;
-        }
-        // Spread: fewest of its own kind first, then the host with the most free CPU.
-        const auto own = demand.load_on ? demand.load_on(host) : std::size_t{0};
-        const std::pair<std::size_t, std::int64_t> rank{own, -host.free().milli_cpus};
-        if (best == nullptr || rank < best_rank) {
-            best = &host;
-            best_rank = rank;
-        }
-    }
-    return best;
+bool Cluster::offerable(const Host& host) const {
+    const auto free = host.free();
+    return host.state == HostState::Up && host.inventoried &&
+           (free.milli_cpus >= policy_.offer_milli_cpus_min ||
+            free.mem_bytes >= policy_.offer_mem_bytes_min);
 }
 
-void Cluster::allocate(Step& step) {
-    if (holds_replacements(step.now)) {
+/// Something got better on the host: who found nothing may look at it again.
+void Cluster::improved(Host& host) {
+    ++generation_;
+    if (improvements_.size() == improvements_max) {
+        improvements_.clear();
+        improvements_from_ = generation_;
+    }
+    improvements_.emplace_back(generation_, host.slot);
+    filters_.host_has(host.slot, host.free());
+    note_offerable(host);
+}
+
+void Cluster::note_offerable(Host& host) {
+    if (offerable(host)) {
+        offerable_.insert(host.slot);
+    } else {
+        offerable_.erase(host.slot);
+    }
+}
+
+void Cluster::refresh_total() {
+    if (!total_stale_) {
         return;
     }
-    for (auto* framework : frameworks_) {
-        for (const auto& demand : framework->demands(step.now)) {
-            for (std::size_t i = 0; i < demand.count; ++i) {
-                if (!step.has_room()) {
-                    step.more = true;
-                    return;
+    Resources total;
+    for (const auto& [number, host] : hosts_) {
+        if (host.state != HostState::Lost) {
+            total += host.info.resources.scalars;
+        }
+    }
+    shares_.set_total(total);
+    total_stale_ = false;
+}
+
+/// The safety net: whatever an event should have told is found by looking at everything now and
+/// then.
+void Cluster::sweep(Now now) {
+    if (filters_.expire(now.mono)) {
+        ++generation_;
+    }
+    if (swept_at_ != MonoTime::min() && now.mono < swept_at_ + sweep_interval) {
+        return;
+    }
+    swept_at_ = now.mono;
+    for (auto& [number, host] : hosts_) {
+        note_offerable(host);
+    }
+    improvements_.clear();
+    improvements_from_ = ++generation_;
+    total_stale_ = true;
+}
+
+void Cluster::open_turns(Cycle& cycle, Now now) {
+    for (auto& [name, member] : members_) {
+        if (!member.active) {
+            continue;
+        }
+        if (member.terms.classic) {
+            for (const auto& role : member.terms.roles) {
+                const auto client = shares_.client_of(name, role);
+                const auto nothing = nothing_found_.find(client);
+                const bool may_find =
+                    nothing == nothing_found_.end() || nothing->second != generation_;
+                if (may_find && !member.terms.suppressed.contains(role)) {
+                    shares_.open(client);
                 }
-                auto* host = best_host(demand);
-                if (host == nullptr) {
-                    break;
-                }
-                Offer offer;
-                offer.number = OfferNumber(next_number(step));
-                offer.host = host->number;
-                offer.framework = framework->name();
-                offer.resources = host->free();
-                if (!launch(offer, *host, *framework, demand, step)) {
-                    break; // the framework saw a reason that the demand does not tell
-                }
+            }
+            continue;
+        }
+        std::vector<Demand*> demands;
+        member.listener->collect_demands(now, demands);
+        for (auto* demand : demands) {
+            if (demand->count > 0 && !is_settled(*demand)) {
+                const auto client = shares_.client_of(name, demand->role);
+                cycle.demands[client].push_back(demand);
+                shares_.open(client);
             }
         }
     }
+    for (auto& [client, demands] : cycle.demands) {
+        std::stable_sort(demands.begin(), demands.end(), [](const Demand* a, const Demand* b) {
+            return a->priority > b->priority;
+        });
+    }
 }
 
-bool Cluster::launch(
-    const Offer& offer, Host& host, Framework& framework, const Demand& demand, Step& step) {
-    offers_.emplace(offer.number, offer);
-    host.offered += offer.resources;
-    const auto task_number = TaskNumber(next_number(step));
-    auto accepted = framework.offered(offer, host, demand, task_number);
-    host.offered -= offer.resources;
-    offers_.erase(offer.number);
-    if (!accepted) {
-        return false;
+void Cluster::allocate(Step& step) {
+    tell_withdrawn(step);
+    expire_offers(step);
+    if (holds_replacements(step.now)) {
+        return;
     }
-
-    Task task;
-    task.number = task_number;
-    task.name = std::move(accepted->name);
-    task.framework = framework.name();
-    task.spec = accepted->spec->number;
-    task.host = host.number;
-    task.host_ports = std::move(accepted->host_ports);
-    task.env = std::move(accepted->env);
-    task.request = std::move(accepted->request);
-    task.staged_at = task.changed_at = step.now.wall;
-    task.launched_in = host.session;
-    task.kill_grace = accepted->spec->kill_grace;
-
-    host.used += accepted->spec->resources;
-    for (const auto port : task.host_ports) {
-        host.free_ports.erase(port);
+    sweep(step.now);
+    refresh_total();
+    Cycle cycle;
+    open_turns(cycle, step.now);
+    auto client = shares_.next();
+    for (; client && cycle.budget > 0 && step.has_room(); client = shares_.next()) {
+        const bool wants_more = cycle.demands.contains(*client) ? place_some(*client, cycle, step)
+                                                                : offer_one(*client, cycle, step);
+        if (!wants_more) {
+            shares_.close(*client);
+        }
     }
-    host.tasks.insert(task.number);
-    const bool spec_is_there = !host.sent_specs.insert(task.spec).second;
-    save_task(task, step);
-    SendLaunch message;
-    message.spec = spec_is_there ? nullptr : accepted->spec;
-    message.launch = TaskLaunch{
-        task.number, task.name, task.spec, task.attempt, task.host_ports, task.env, task.request};
-    step.send(host.session, std::move(message));
-
-    task_by_name_[task.name.value] = task.number;
-    const auto& stored = tasks_.emplace(task.number, std::move(task)).first->second;
-    framework.launched(stored, step);
-    return true;
+    step.more = step.more || client.has_value();
+    for (; client; client = shares_.next()) {
+        shares_.close(*client);
+    }
+    tell_offers(cycle, step);
 }
 
 } // namespace methos::cluster

@@ -86,8 +86,7 @@ void Cluster::load_meta(const std::string& bytes) {
 void Cluster::load_host(HostNumber number, const std::string& bytes) {
     const auto record =
         parse_record<state::HostRecord>(bytes, "host " + std::to_string(number.value));
-    Host host;
-    host.number = number;
+    auto& host = new_host(number);
     host.info.id = HostId(record.id());
     host.info.hostname = record.hostname();
     host.info.address = record.address();
@@ -108,7 +107,6 @@ void Cluster::load_host(HostNumber number, const std::string& bytes) {
     host.lost_at = from_ms(record.lost_at_ms());
     host.free_ports = host.info.resources.ports;
     host_by_id_[record.id()] = number;
-    hosts_.emplace(number, std::move(host));
 }
 
 void Cluster::load_spec(SpecNumber number, const std::string& bytes) {
@@ -127,6 +125,8 @@ void Cluster::load_task(TaskNumber number, const std::string& bytes) {
     task.number = number;
     task.name = TaskName(record.name());
     task.framework = record.framework();
+    task.role = record.role().empty() ? "*" : record.role();
+    task.priority = record.priority();
     task.spec = SpecNumber(record.spec());
     task.host = HostNumber(record.host());
     for (const auto port : record.host_ports()) {
@@ -160,6 +160,9 @@ void Cluster::load_task(TaskNumber number, const std::string& bytes) {
     for (const auto port : task.host_ports) {
         host->second.free_ports.erase(port);
     }
+    if (!task.unreachable) {
+        charge(task);
+    }
     task_by_name_[task.name.value] = number;
     tasks_.emplace(number, std::move(task));
 }
@@ -180,6 +183,8 @@ void Cluster::begin(Step& step, const std::string& random_cluster_id) {
 
 void Cluster::adopt_sessions(const Cluster& discarded) {
     epoch_ = discarded.epoch_;
+    offers_made_ = discarded.offers_made_; // an offer's number is given once in an epoch
+    claims_made_ = discarded.claims_made_;
     for (const auto& [session, number] : discarded.host_by_session_) {
         const auto mine = hosts_.find(number);
         const auto& other = discarded.hosts_.at(number);
@@ -261,6 +266,8 @@ void Cluster::save_task(const Task& task, Step& step) {
     state::TaskRecord record;
     record.set_name(task.name.value);
     record.set_framework(task.framework);
+    record.set_role(task.role);
+    record.set_priority(task.priority);
     record.set_spec(task.spec.value);
     record.set_host(task.host.value);
     for (const auto port : task.host_ports) {
@@ -300,10 +307,6 @@ void Cluster::drop_spec(SpecNumber number, Step& step) {
     if (specs_.erase(number) > 0) {
         step.erase(state::Table::Spec, number.value);
     }
-}
-
-void Cluster::add_framework(Framework& framework) {
-    frameworks_.push_back(&framework);
 }
 
 const Host* Cluster::find_host(HostNumber number) const {
@@ -368,16 +371,37 @@ void Cluster::check_invariants() const {
                 free_ports.erase(port);
             }
         }
+        Resources offered;
+        const auto withhold = [&](const Offer& offer) {
+            offered += offer.resources;
+            for (const auto range : offer.ports.ranges()) {
+                for (unsigned port = range.first; port <= range.last; ++port) {
+                    if (!free_ports.erase(static_cast<std::uint16_t>(port))) {
+                        broken("port " + std::to_string(port) + " of host " + host.info.id.value +
+                               " is offered while it is in use");
+                    }
+                }
+            }
+        };
+        for (const auto offer : host.offers) {
+            withhold(offers_.at(offer));
+        }
+        for (const auto& [claim_number, claim] : claims_) {
+            if (claim.host == number) {
+                withhold(claim);
+            }
+        }
         if (!(free_ports == host.free_ports)) {
             broken("the free ports of host " + host.info.id.value +
-                   " are not those its tasks leave");
+                   " are not those its tasks and offers leave");
+        }
+        if (!(offered == host.offered)) {
+            broken("the offered resources of host " + host.info.id.value +
+                   " are not those of its offers");
         }
         if (!(used == host.used)) {
             broken("the used resources of host " + host.info.id.value +
                    " are not those of its tasks");
-        }
-        if (host.offered.negative()) {
-            broken("host " + host.info.id.value + " has a negative sum of offers");
         }
     }
     for (const auto& [number, task] : tasks_) {

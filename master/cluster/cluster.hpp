@@ -5,6 +5,8 @@
 #pragma once
 
 #include "master/cluster/framework.hpp"
+#include "master/cluster/offer_filters.hpp"
+#include "master/cluster/shares.hpp"
 #include "master/cluster/step.hpp"
 #include "master/cluster/types.hpp"
 #include "master/cluster/unknown_tasks.hpp"
@@ -26,7 +28,24 @@ struct Policy {
     Duration beat_interval = std::chrono::milliseconds(500);
     int beats_to_loss = 4;
     Duration kill_retry = std::chrono::seconds(5);
+    Duration offer_timeout = std::chrono::seconds(30); ///< a held offer is then rescinded
+    /// How long an offer is its framework's alone; then another's demand may have it rescinded.
+    Duration offer_hold = std::chrono::seconds(1);
+    /// Less than both is not offered: Mesos's "cpus:0.01|mem:32".
+    std::int64_t offer_milli_cpus_min = 10;
+    std::int64_t offer_mem_bytes_min = 32 * bytes_per_mb;
 };
+
+/// What a framework with classic offers starts with an offer it has claimed.
+struct Launching {
+    TaskName name;
+    std::shared_ptr<const TaskSpec> spec;
+    std::vector<std::uint16_t> host_ports;
+    std::map<std::string, std::string> env;
+    RequestId request;
+};
+
+using ClaimNumber = NumberId<struct ClaimNumberTag>;
 
 /// The UUID that belongs to a number in this cluster: always the same, never the same for two
 /// numbers.
@@ -35,6 +54,8 @@ struct Policy {
 class Cluster {
   public:
     explicit Cluster(Policy policy);
+    Cluster(const Cluster&) = delete;
+    Cluster& operator=(const Cluster&) = delete;
 
     // --- recovery, before the first step
     // -------------------------------------------------------------------
@@ -73,11 +94,46 @@ class Cluster {
 
     // --- for frameworks
     // --------------------------------------------------------------------------------------
-    void add_framework(Framework& framework);
+    /// The framework takes part from now on; it must outlive this cluster or be removed.
+    void add_framework(Framework& framework, FrameworkTerms terms = {});
+    /// Its offers are taken back without a word; its tasks, if any, stay.
+    void remove_framework(const std::string& name);
+    /// Offers for roles that it has left are rescinded.
+    void set_terms(const std::string& name, FrameworkTerms terms, Step& step);
+    /// One that is not active is offered nothing, and what it was offered is taken back without a
+    /// word.
+    void set_active(const std::string& name, bool active);
     /// Marks a task for killing and tells its host; repeated until it is terminal.
     void kill(TaskNumber number, Duration grace, Reason reason, Step& step);
-    /// Matches demand with hosts until the step is full or nothing fits.
+    /// Matches demand with hosts and makes offers, in turns of who is owed most, until the step is
+    /// full, a slice of work is done (Step::more says so) or nothing fits.
     void allocate(Step& step);
+
+    // --- classic offers
+    // --------------------------------------------------------------------------------------
+    /// REVIVE: forgets what the framework has declined, in these roles (empty: all).
+    void revive(const std::string& name, const std::vector<std::string>& roles);
+    /// False when it is no outstanding offer of this framework.
+    bool decline(const std::string& name, OfferNumber number, Duration refuse, Step& step);
+    /// Joins outstanding offers of one host and role into what can be launched from. Errors:
+    /// InvalidInput when one is unknown, another framework's, of another host or role, or its host
+    /// is not up; the good ones among them are then declined without a filter.
+    [[nodiscard]] Result<ClaimNumber>
+    claim(const std::string& name, const std::vector<OfferNumber>& offers, Now now);
+    /// What is left of a claim; null when it is released or its host went away.
+    [[nodiscard]] const Offer* find_claim(ClaimNumber number) const;
+    /// Starts a task from a claim. Errors: InvalidInput when it needs more than is left, Conflict
+    /// when the name is taken, Unavailable when the host went away.
+    [[nodiscard]] Result<TaskNumber> launch(ClaimNumber number, Launching launching, Step& step);
+    /// The rest is free for others; the framework does not want it for `refuse`.
+    void release(ClaimNumber number, Duration refuse, Now now);
+
+    // --- roles
+    // --------------------------------------------------------------------------------------
+    void load_role(std::uint64_t key, const std::string& bytes);
+    void set_role(const std::string& role, const RoleSettings& settings, Step& step);
+
+    [[nodiscard]] const Shares& shares() const { return shares_; }
 
     /// A UUID that this cluster has never given out and never will again.
     [[nodiscard]] std::string new_uuid(Step& step) { return uuid_of(id_, next_number(step)); }
@@ -107,6 +163,12 @@ class Cluster {
 
     /// Replacements wait: too many hosts vanished at once for it to be their fault.
     [[nodiscard]] bool holds_replacements(Now now) const { return now.mono < hold_until_; }
+
+    [[nodiscard]] const std::map<OfferNumber, Offer>& offers() const { return offers_; }
+
+    [[nodiscard]] bool has_framework(const std::string& name) const {
+        return members_.contains(name);
+    }
 
     /// For each reason, how many hosts fall to it first.
     [[nodiscard]] std::map<Unfit, std::size_t> explain(const Demand& demand) const;
@@ -139,9 +201,53 @@ class Cluster {
     void check_liveness(Step& step);
     void retry_kills(Step& step);
     void notify(const Task& task, TaskState before, Step& step);
-    [[nodiscard]] bool
-    launch(const Offer& offer, Host& host, Framework& framework, const Demand& demand, Step& step);
-    Host* best_host(const Demand& demand);
+
+    struct Member {
+        Framework* listener = nullptr;
+        FrameworkTerms terms;
+        bool active = true;
+    };
+
+    struct Cycle;
+    struct Candidate;
+
+    Host& new_host(HostNumber number);
+    void charge(const Task& task);
+    void refund(const Task& task);
+    const Task& start(Task task, const std::shared_ptr<const TaskSpec>& spec, Step& step);
+
+    // allocator.cpp: whose turn it is
+    void open_turns(Cycle& cycle, Now now);
+    void improved(Host& host);
+    void note_offerable(Host& host);
+    [[nodiscard]] bool offerable(const Host& host) const;
+    [[nodiscard]] Unfit unfit_with(const Host& host,
+                                   const Resources& free,
+                                   const PortSet& ports,
+                                   const Demand& demand) const;
+    void sweep(Now now);
+    void refresh_total();
+    // placing.cpp: demand to hosts
+    bool place_some(Shares::Client client, Cycle& cycle, Step& step);
+    bool place(Demand& demand, Shares::Client client, Cycle& cycle, Step& step);
+    std::vector<Candidate>& candidates_for(Demand& demand, Cycle& cycle, Now now);
+    [[nodiscard]] Candidate candidate(const Host& host, const Demand& demand, bool held) const;
+    bool place_on(Host& host, Framework& framework, const Demand& demand, Step& step);
+    [[nodiscard]] bool reclaimable(const Host& host, const Demand& demand, Now now) const;
+    [[nodiscard]] bool is_settled(const Demand& demand) const;
+    void preempt_for(const Demand& demand, const std::string& framework, Step& step);
+    [[nodiscard]] std::vector<const Task*>
+    victims_on(const Host& host, const Demand& demand, std::size_t fewer_than) const;
+    // offering.cpp: classic offers
+    bool offer_one(Shares::Client client, Cycle& cycle, Step& step);
+    void tell_offers(Cycle& cycle, Step& step);
+    void expire_offers(Step& step);
+    void take_back(OfferNumber number);
+    void rescind(OfferNumber number, Step& step);
+    void withdraw_offers(Host& host);
+    void tell_withdrawn(Step& step);
+    void drop_claims(const Host& host);
+    void save_role(std::uint64_t key, const std::string& role, Step& step);
 
     Policy policy_;
     std::string id_;
@@ -157,8 +263,29 @@ class Cluster {
     std::map<TaskNumber, Task> tasks_;
     std::unordered_map<std::string, TaskNumber> task_by_name_;
     std::unordered_map<SpecNumber, std::shared_ptr<const TaskSpec>> specs_;
-    std::map<OfferNumber, Offer> offers_;
-    std::vector<Framework*> frameworks_;
+    std::map<OfferNumber, Offer> offers_; ///< by number, which is also by age
+    std::uint64_t offers_made_ = 0;
+    std::map<ClaimNumber, Offer> claims_;
+    std::uint64_t claims_made_ = 0;
+    std::vector<Offer> withdrawn_; ///< by the loss of their hosts; their frameworks are told next
+    std::map<std::string, Member> members_;
+    std::map<std::string, std::uint64_t> role_keys_; ///< of the roles' records
+
+    // What the allocator remembers from one turn to the next. A generation begins whenever
+    // something gets better for somebody: who found nothing then need not look again before.
+    Shares shares_;
+    OfferFilters filters_;
+    std::vector<Host*> slots_; ///< by Host::slot
+    SlotSet offerable_;
+    std::uint64_t generation_ = 1;
+    std::uint64_t improvements_from_ = 1; ///< what is older is not in the list any more
+    std::vector<std::pair<std::uint64_t, std::size_t>> improvements_; ///< generation, slot
+    std::map<Shares::Client, std::uint64_t>
+        nothing_found_;                                   ///< classic clients, in which generation
+    std::map<std::string, std::set<TaskNumber>> victims_; ///< by framework and demand, being killed
+    std::size_t offer_cursor_ = 0;
+    MonoTime swept_at_ = MonoTime::min();
+    bool total_stale_ = true;
 
     std::map<SessionNumber, std::set<TaskNumber>>
         inventory_seen_; ///< while an inventory arrives in parts

@@ -32,7 +32,7 @@ void Cluster::host_joined(SessionNumber session,
     const auto known = host_by_id_.find(info.id.value);
     const bool is_new = known == host_by_id_.end();
     const auto number = is_new ? HostNumber(next_number(step)) : known->second;
-    auto& host = hosts_[number];
+    auto& host = is_new ? new_host(number) : hosts_.at(number);
     const bool changed = is_new || differs(host.info, info) || host.key_hash != key_hash;
     if (step.watched && is_new) {
         step.publications.push_back(std::make_shared<HostChanged>(number, info.id, true));
@@ -46,14 +46,15 @@ void Cluster::host_joined(SessionNumber session,
         inventory_seen_.erase(host.session);
     }
     if (is_new) {
-        host.number = number;
         host_by_id_[info.id.value] = number;
     }
+    host.inventoried = false;
+    withdraw_offers(host);
     host.info = std::move(info);
     reset_ports(host);
+    total_stale_ = true;
     host.key_hash = key_hash;
     host.session = session;
-    host.inventoried = false;
     host.sent_specs.clear();
     // Its first beat can only come after WELCOME, which waits for the commit of this step.
     host.last_heard = step.now.mono + welcome_allowance;
@@ -85,8 +86,12 @@ void Cluster::host_changed(SessionNumber session, HostInfo info, Step& step) {
     host->last_heard = step.now.mono;
     const bool was_up = host->info.docker_up;
     const bool changed = differs(host->info, info);
+    if (changed || !info.docker_up) {
+        withdraw_offers(*host);
+    }
     host->info = std::move(info);
     reset_ports(*host);
+    total_stale_ = total_stale_ || changed;
     if (was_up && !host->info.docker_up && host->state == HostState::Up) {
         host->state = HostState::DockerDown;
         host->inventoried = false;
@@ -98,9 +103,18 @@ void Cluster::host_changed(SessionNumber session, HostInfo info, Step& step) {
         host->grace_until = MonoTime::max();
         step.note("Docker answers again on host " + label_of(*host));
     }
+    improved(*host);
     if (changed) {
         save_host(*host, step);
     }
+}
+
+Host& Cluster::new_host(HostNumber number) {
+    auto& host = hosts_[number];
+    host.number = number;
+    host.slot = slots_.size();
+    slots_.push_back(&host);
+    return host;
 }
 
 void Cluster::reset_ports(Host& host) {
@@ -124,6 +138,8 @@ void Cluster::end_session(Host& host) {
     inventory_seen_.erase(host.session);
     host.session = SessionNumber();
     host.inventoried = false;
+    withdraw_offers(host);
+    note_offerable(host);
 }
 
 void Cluster::connection_closed(SessionNumber session, Step& step) {
@@ -168,6 +184,7 @@ void Cluster::mark_unreachable(Host& host, const std::string& why, Step& step) {
             continue;
         }
         const auto before = task.state();
+        refund(task);
         task.unreachable = true;
         task.message = "host " + host.info.hostname + " is lost: " + why;
         task.changed_at = step.now.wall;
@@ -190,9 +207,13 @@ void Cluster::lose(Host& host, const std::string& why, Step& step) {
     // The host's record is the durable intent; its tasks follow from it, however many they are.
     host.state = HostState::Lost;
     host.grace_until = MonoTime::max();
+    total_stale_ = true;
     save_host(host, step);
     step.warn("host " + label_of(host) + " is lost: " + why);
     mark_unreachable(host, why, step);
+    for (const auto& [name, member] : members_) {
+        member.listener->host_lost(host, step);
+    }
 }
 
 void Cluster::note_loss(Step& step) {
@@ -224,6 +245,7 @@ void Cluster::set_found(Host& host, Step& step) {
     }
     host.state = host.info.docker_up ? HostState::Up : HostState::DockerDown;
     host.grace_until = host.info.docker_up ? MonoTime::max() : step.now.mono + policy_.docker_grace;
+    total_stale_ = true;
     save_host(host, step);
     step.note("host " + label_of(host) + " is back");
 }
@@ -252,6 +274,9 @@ void Cluster::paused(Duration gap) {
         if (host.grace_until != MonoTime::max()) {
             host.grace_until += gap;
         }
+    }
+    for (auto& [number, offer] : offers_) {
+        offer.made_at += gap;
     }
 }
 

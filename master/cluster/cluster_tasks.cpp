@@ -29,10 +29,8 @@ void Cluster::notify(const Task& task, TaskState before, Step& step) {
     if (step.watched) {
         step.publications.push_back(std::make_shared<TaskChanged>(task, false));
     }
-    for (auto* framework : frameworks_) {
-        if (framework->name() == task.framework) {
-            framework->task_changed(task, before, step);
-        }
+    if (const auto member = members_.find(task.framework); member != members_.end()) {
+        member->second.listener->task_changed(task, before, step);
     }
 }
 
@@ -77,7 +75,9 @@ void Cluster::apply(Host& host, const TaskStatus& status, Step& step) {
     task->reported = status.state == TaskState::Killing || status.state == TaskState::Unknown
                          ? task->reported
                          : status.state;
-    task->unreachable = false;
+    if (std::exchange(task->unreachable, false)) {
+        charge(*task);
+    }
     task->message = status.message.substr(0, message_bytes_max);
     task->changed_at = step.now.wall;
     task->healthy = status.healthy;
@@ -107,6 +107,9 @@ void Cluster::apply(Host& host, const TaskStatus& status, Step& step) {
 
 void Cluster::finish(Task& task, TaskState before, Step& step) {
     auto& host = hosts_.at(task.host);
+    if (!task.unreachable) {
+        refund(task);
+    }
     host.used -= specs_.at(task.spec)->resources;
     host.tasks.erase(task.number);
     for (const auto port : task.host_ports) {
@@ -114,6 +117,7 @@ void Cluster::finish(Task& task, TaskState before, Step& step) {
             host.free_ports.insert(port);
         }
     }
+    improved(host);
     task.unreachable = false;
     step.erase(state::Table::Task, task.number.value);
     const auto over = std::move(task);
@@ -167,6 +171,7 @@ void Cluster::inventory(SessionNumber session,
         set_found(*host, step);
     }
     host->inventoried = true;
+    improved(*host);
     step.more = true;
 }
 

@@ -1,5 +1,7 @@
-// What the cluster asks of a framework (services, jobs, later foreign ones): its demand, what it
-// makes of an offer, and to listen when tasks change. Implementations are as pure as the cluster.
+// What the cluster asks of a framework (services, jobs, foreign ones), and what it tells it.
+// Implementations are as pure as the cluster. There are two kinds: those of our own publish their
+// demand and answer each offer at once; foreign ones get classic offers, which they hold until they
+// accept, decline or are told that it is over.
 #pragma once
 
 #include "master/cluster/step.hpp"
@@ -7,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,18 +17,34 @@ namespace methos::cluster {
 
 class Cluster;
 
-/// A wish for `count` more tasks of one kind.
+/// A wish for `count` more tasks of one kind. Owned by its framework; the allocator counts it down
+/// and keeps its notes in it.
 struct Demand {
     std::string key; ///< the framework's own name for it (an app id)
+    /// Grows whenever `admits` may answer differently, other than by what happens to the host asked
+    /// for.
+    std::uint64_t revision = 0;
+    std::string role = "*";    ///< whose share and limits it is charged to
+    std::int64_t priority = 0; ///< higher first, within a framework's role
     std::size_t count = 0;
     Resources resources;
     std::size_t port_count = 0;
     std::vector<std::uint16_t> fixed_ports; ///< of port_count: those that must be these numbers
-    std::vector<std::string> roles;         ///< of hosts it accepts; empty: any
+    /// Of hosts it accepts; empty: unreserved ones and those of its own role.
+    std::vector<std::string> roles;
     /// Constraints; empty: every host will do.
     std::function<bool(const Host&)> admits;
     /// Fewer is better: how many of its tasks a host has already.
     std::function<std::size_t(const Host&)> load_on;
+
+    /// The allocator's notes: when no host was found for it, and why not.
+    struct Tried {
+        std::uint64_t generation = 0; ///< 0: not yet, or to be looked at anew
+        std::uint64_t revision = 0;
+        Reasons reasons{};
+    };
+
+    Tried tried;
 };
 
 /// A framework's answer to an offer: start this there.
@@ -37,6 +56,13 @@ struct Acceptance {
     RequestId request;
 };
 
+/// How a framework takes part in the allocation.
+struct FrameworkTerms {
+    std::vector<std::string> roles{"*"}; ///< it may be offered resources for
+    std::set<std::string> suppressed;    ///< of these: it wants no offers now
+    bool classic = false;                ///< gets offers to hold, instead of publishing its demand
+};
+
 class Framework {
   public:
     Framework() = default;
@@ -45,15 +71,34 @@ class Framework {
     virtual ~Framework() = default;
 
     [[nodiscard]] virtual const std::string& name() const = 0;
-    [[nodiscard]] virtual std::vector<Demand> demands(Now now) const = 0;
-    /// At most one task per offer: the allocator offers again while there is demand.
-    [[nodiscard]] virtual std::optional<Acceptance>
-    offered(const Offer& offer, const Host& host, const Demand& demand, TaskNumber number) = 0;
+
     /// The accepted task is in the cluster now.
     virtual void launched(const Task& task, Step& step) = 0;
     /// `task` has just changed; `before` is its state() until now. A terminal task is gone after
     /// this call.
     virtual void task_changed(const Task& task, TaskState before, Step& step) = 0;
+
+    // --- demand
+    // ------------------------------------------------------------------------------------
+    /// Adds what it wants now; the demands stay where they are until the allocation is over.
+    virtual void collect_demands(Now /*now*/, std::vector<Demand*>& /*demands*/) {}
+
+    /// At most one task per offer: the allocator offers again while there is demand.
+    [[nodiscard]] virtual std::optional<Acceptance> offered(const Offer& /*offer*/,
+                                                            const Host& /*host*/,
+                                                            const Demand& /*demand*/,
+                                                            TaskNumber /*number*/) {
+        return std::nullopt;
+    }
+
+    // --- classic offers
+    // ----------------------------------------------------------------------------
+    virtual void offers_made(const std::vector<const Offer*>& /*offers*/, Step& /*step*/) {}
+
+    virtual void offer_rescinded(const Offer& /*offer*/, Step& /*step*/) {}
+
+    /// The host, with everything on it, is lost.
+    virtual void host_lost(const Host& /*host*/, Step& /*step*/) {}
 };
 
 } // namespace methos::cluster

@@ -11,15 +11,18 @@ std::string_view to_string(HostState state) {
 }
 
 std::string_view to_string(Unfit reason) {
-    static constexpr std::array<std::string_view, 9> names{"",
-                                                           "HostNotUp",
-                                                           "UnfulfilledRole",
-                                                           "UnfulfilledConstraint",
-                                                           "InsufficientCpus",
-                                                           "InsufficientMemory",
-                                                           "InsufficientDisk",
-                                                           "InsufficientGpus",
-                                                           "InsufficientPorts"};
+    static constexpr std::array<std::string_view, unfit_count> names{"",
+                                                                     "HostNotUp",
+                                                                     "HostDraining",
+                                                                     "UnfulfilledRole",
+                                                                     "ReservedForAnotherRole",
+                                                                     "UnfulfilledConstraint",
+                                                                     "QuotaReached",
+                                                                     "InsufficientCpus",
+                                                                     "InsufficientMemory",
+                                                                     "InsufficientDisk",
+                                                                     "InsufficientGpus",
+                                                                     "InsufficientPorts"};
     return names.at(static_cast<std::size_t>(reason));
 }
 

@@ -5,6 +5,7 @@
 #include "core/base/clock.hpp"
 #include "core/model/task.hpp"
 
+#include <array>
 #include <map>
 #include <set>
 #include <string>
@@ -28,9 +29,11 @@ struct Host {
     WallTime last_seen;
     MonoTime grace_until = MonoTime::max(); ///< of Restarting and DockerDown: then Lost
     WallTime lost_at;                       ///< when it was lost last
-    Resources used;    ///< by tasks that are not terminal, killed or unreachable ones included
-    Resources offered; ///< in outstanding offers
-    PortSet free_ports;
+    Resources used;     ///< by tasks that are not terminal, killed or unreachable ones included
+    Resources offered;  ///< in outstanding offers and claims
+    PortSet free_ports; ///< neither used by a task nor in an offer or a claim
+    std::set<OfferNumber> offers;
+    std::size_t slot = 0; ///< its place in the allocator's sets of hosts
     std::set<TaskNumber> tasks;
     std::set<SpecNumber> sent_specs; ///< that this session's LAUNCHes have carried
 
@@ -41,6 +44,8 @@ struct Task {
     TaskNumber number;
     TaskName name;
     std::string framework;
+    std::string role = "*"; ///< whose share it is charged to
+    std::int64_t priority = 0;
     SpecNumber spec;
     HostNumber host;
     std::vector<std::uint16_t> host_ports;
@@ -94,7 +99,24 @@ struct Offer {
 };
 
 /// Why a host cannot take a task; the first that applies, in this order.
-enum class Unfit : std::uint8_t { None, NotUp, Role, Constraint, Cpus, Mem, Disk, Gpus, Ports };
+enum class Unfit : std::uint8_t {
+    None,
+    NotUp,
+    Drain,       ///< cordoned, draining or drained
+    Role,        ///< not among the roles the demand accepts
+    Reservation, ///< the host is reserved for another role
+    Constraint,
+    Quota, ///< the role has all it may have; the same for every host
+    Cpus,
+    Mem,
+    Disk,
+    Gpus,
+    Ports,
+};
+constexpr std::size_t unfit_count = 12;
+
+/// How many hosts fall to each reason, by Unfit.
+using Reasons = std::array<std::uint32_t, unfit_count>;
 
 /// "InsufficientCpus": Marathon's words where it has one.
 [[nodiscard]] std::string_view to_string(Unfit reason);

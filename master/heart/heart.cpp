@@ -29,9 +29,11 @@ void Heart::load(state::Table table, std::uint64_t key, const std::string& bytes
     case state::Table::Task:
         cluster_.load_task(TaskNumber(key), bytes);
         break;
+    case state::Table::Role:
+        cluster_.load_role(key, bytes);
+        break;
     case state::Table::Framework:
     case state::Table::Update:
-    case state::Table::Role:
         throw Failure(Code::Internal,
                       "the state holds a record of table " +
                           std::to_string(static_cast<int>(table)) +

@@ -64,6 +64,9 @@ cluster::Demand Services::demand_of(const App& app, Now now) const {
 
     cluster::Demand demand;
     demand.key = app.definition.id.value;
+    demand.revision = app.revision;
+    demand.role = app.definition.role;
+    demand.priority = app.definition.priority;
     demand.count = app.deleting ? 0 : missing;
     demand.resources = app.definition.resources;
     for (const auto port : wanted_host_ports(app.definition)) {
@@ -80,12 +83,9 @@ cluster::Demand Services::demand_of(const App& app, Now now) const {
     }
     // Looked up at each call, so that every launch of a batch sees the ones before it.
     demand.load_on = [this, id = app.definition.id](const cluster::Host& host) {
-        const auto& tasks = apps_.at(id).tasks;
-        return static_cast<std::size_t>(
-            std::count_if(tasks.begin(), tasks.end(), [&](TaskNumber number) {
-                const auto* task = cluster_.find_task(number);
-                return task->host == host.number && task->active();
-            }));
+        const auto& tasks_on = apps_.at(id).tasks_on;
+        const auto found = tasks_on.find(host.number);
+        return found == tasks_on.end() ? std::size_t{0} : found->second;
     };
     if (!app.definition.constraints.empty()) {
         demand.admits = [this, id = app.definition.id](const cluster::Host& host) {
@@ -95,18 +95,28 @@ cluster::Demand Services::demand_of(const App& app, Now now) const {
     return demand;
 }
 
-std::vector<cluster::Demand> Services::demands(Now now) const {
-    std::vector<cluster::Demand> demands;
-    for (const auto& [id, app] : apps_) {
-        if (app.deleting || now.mono < app.backoff_until) {
-            continue;
-        }
-        auto demand = demand_of(app, now);
-        if (demand.count > 0) {
-            demands.push_back(std::move(demand));
+/// Keeps demands_ as the app is now; what the allocator noted stays as long as it asks for the
+/// same.
+void Services::refresh_demand(const App& app, Now now) {
+    auto demand = demand_of(app, now);
+    const auto& id = app.definition.id;
+    if (demand.count == 0) {
+        demands_.erase(id);
+        return;
+    }
+    const auto known = demands_.find(id);
+    if (known != demands_.end() && known->second.revision == demand.revision) {
+        demand.tried = known->second.tried;
+    }
+    demands_.insert_or_assign(id, std::move(demand));
+}
+
+void Services::collect_demands(Now now, std::vector<cluster::Demand*>& demands) {
+    for (auto& [id, demand] : demands_) {
+        if (apps_.at(id).backoff_until <= now.mono) {
+            demands.push_back(&demand);
         }
     }
-    return demands;
 }
 
 std::optional<cluster::Acceptance> Services::offered(const cluster::Offer& /*offer*/,
@@ -129,9 +139,23 @@ std::optional<cluster::Acceptance> Services::offered(const cluster::Offer& /*off
     return acceptance;
 }
 
+void Services::add_task(App& app, const cluster::Task& task) {
+    app.tasks.insert(task.number);
+    ++app.tasks_on[task.host];
+    ++app.revision;
+}
+
+void Services::remove_task(App& app, const cluster::Task& task) {
+    app.tasks.erase(task.number);
+    const auto there = app.tasks_on.find(task.host);
+    if (--there->second == 0) {
+        app.tasks_on.erase(there);
+    }
+}
+
 void Services::launched(const cluster::Task& task, cluster::Step& /*step*/) {
     if (auto* app = app_of(task); app != nullptr) {
-        app->tasks.insert(task.number);
+        add_task(*app, task);
         dirty_.insert(app->definition.id);
     }
 }

@@ -134,7 +134,7 @@ void Services::load_ends(std::uint64_t key, const std::string& bytes) {
 void Services::loaded() {
     for (const auto& [number, task] : cluster_.tasks()) {
         if (auto* app = app_of(task); app != nullptr) {
-            app->tasks.insert(number);
+            add_task(*app, task);
         } else if (task.framework == name()) {
             orphans_.insert(number);
         }

@@ -44,6 +44,8 @@ struct App {
     std::optional<LastEnd> last_end;
 
     std::set<TaskNumber> tasks; ///< all that the cluster has, unreachable and dying ones included
+    std::map<HostNumber, std::size_t> tasks_on;
+    std::uint64_t revision = 0; ///< grows whenever where the next instance may go can change
     Duration backoff{};
     MonoTime backoff_until = MonoTime::min();
     MonoTime failed_at = MonoTime::min();
@@ -102,7 +104,7 @@ class Services final : public cluster::Framework {
     // --- cluster::Framework
     // -------------------------------------------------------------------------------------
     [[nodiscard]] const std::string& name() const override;
-    [[nodiscard]] std::vector<cluster::Demand> demands(Now now) const override;
+    void collect_demands(Now now, std::vector<cluster::Demand*>& demands) override;
     [[nodiscard]] std::optional<cluster::Acceptance> offered(const cluster::Offer& offer,
                                                              const cluster::Host& host,
                                                              const cluster::Demand& demand,
@@ -133,6 +135,9 @@ class Services final : public cluster::Framework {
                     std::size_t count,
                     cluster::Step& step);
     void delay_next(App& app, Now now);
+    void refresh_demand(const App& app, Now now);
+    static void add_task(App& app, const cluster::Task& task);
+    static void remove_task(App& app, const cluster::Task& task);
     void drop_spec_when_unused(const App& app, SpecNumber spec, cluster::Step& step);
 
     cluster::Cluster& cluster_;
@@ -140,7 +145,8 @@ class Services final : public cluster::Framework {
     std::map<AppId, App> apps_;
     std::uint64_t next_key_ = 1;
     std::set<AppId> dirty_;
-    std::set<TaskNumber> orphans_; ///< found at the start, of no app
+    std::map<AppId, cluster::Demand> demands_; ///< of apps that miss instances
+    std::set<TaskNumber> orphans_;             ///< found at the start, of no app
 };
 
 /// How many instances run at least, while old ones are replaced by new ones.

@@ -161,6 +161,7 @@ void Services::decide(cluster::Step& step) {
         }
         auto& app = found->second;
         const bool settled = settle(app, step);
+        refresh_demand(app, step.now);
         if (app.deleting) {
             // Unreachable instances are killed when their host returns; the app need not wait for
             // that.
@@ -174,6 +175,7 @@ void Services::decide(cluster::Step& step) {
                 step.erase(state::Table::App, app.key);
                 step.erase(state::Table::AppEnd, app.key);
                 drop_spec_when_unused(app, spec, step);
+                demands_.erase(id);
                 apps_.erase(found);
             }
             continue;
@@ -216,10 +218,13 @@ void Services::task_changed(const cluster::Task& task, TaskState /*before*/, clu
         return;
     }
     dirty_.insert(app->definition.id);
+    if (!task.active()) {
+        ++app->revision;
+    }
     if (!is_terminal(task.reported)) {
         return;
     }
-    app->tasks.erase(task.number);
+    remove_task(*app, task);
     const auto* host = cluster_.find_host(task.host);
     LastEnd end;
     end.task = task.name.value;

@@ -213,6 +213,7 @@ void read_kept(const JsonFields& fields, AppDefinition& app) {
             app.extensions[name] = text_of(*field);
         }
     }
+    fields.read("priority", app.priority);
 }
 
 void read_identity(const JsonFields& fields, const ParseOptions& options, AppDefinition& app) {

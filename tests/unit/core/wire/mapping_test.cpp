@@ -93,7 +93,7 @@ TEST_CASE("every field of a task status arrives") {
 
     SECTION("each state and reason keeps its number") {
         for (int state = 0; state <= static_cast<int>(TaskState::Unknown); ++state) {
-            for (int reason = 0; reason <= static_cast<int>(Reason::HealthCheckFailed); ++reason) {
+            for (int reason = 0; reason <= static_cast<int>(Reason::HostDraining); ++reason) {
                 sample.state = static_cast<TaskState>(state);
                 sample.reason = static_cast<Reason>(reason);
                 REQUIRE(carried<wire::TaskStatus>(sample) == sample);
