@@ -13,6 +13,10 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/context.hpp>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <unordered_set>
 
@@ -27,6 +31,17 @@ constexpr int backlog = 4096;
 constexpr Duration accept_pause = std::chrono::milliseconds(100); ///< when descriptors run out
 constexpr Duration sweep_interval_max = std::chrono::seconds(1);
 constexpr Duration sweep_interval_min = std::chrono::milliseconds(10);
+
+/// Longer than any write limit: a peer that is only slow meets that first.
+constexpr unsigned int unacknowledged_ms_max = 90'000;
+
+/// A peer whose machine is gone leaves what was sent to it unacknowledged. By itself the kernel
+/// goes on for a quarter of an hour, and a stream that says little never fills its buffer.
+void notice_dead_peer(tcp::socket& socket) {
+    const auto limit = unacknowledged_ms_max;
+    (void)::setsockopt(
+        socket.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, sizeof(limit));
+}
 
 std::string printable_address(const asio::ip::address& address) {
     if (address.is_v6() && address.to_v6().is_v4_mapped()) {
@@ -153,6 +168,7 @@ void Server::Impl::serve(tcp::socket socket) {
     }
     socket.set_option(tcp::no_delay(true), error);
     socket.set_option(asio::socket_base::keep_alive(true), error);
+    notice_dead_peer(socket);
     auto connection = std::make_shared<Connection>(
         context, make_stream(std::move(socket), tls.get()), printable_address(peer.address()));
     connections.insert(connection);
