@@ -68,6 +68,16 @@ struct HostChanged final : Publication {
     bool there;
 };
 
+/// Of steps that are watched: a foreign framework is new, came back, left, or is over.
+struct FrameworkChanged final : Publication {
+    enum class Kind : std::uint8_t { Added, Updated, Removed };
+
+    FrameworkChanged(std::string id_, Kind kind_) : id(std::move(id_)), kind(kind_) {}
+
+    std::string id;
+    Kind kind;
+};
+
 /// A line for the operator's log.
 struct Notice {
     bool warning = false;
@@ -83,7 +93,7 @@ struct Step {
     std::vector<std::shared_ptr<const Publication>> publications;
     std::vector<Notice> notices;
     bool more = false;    ///< the heart has work left: step it again soon
-    bool watched = false; ///< somebody wants TaskChanged and HostChanged
+    bool watched = false; ///< somebody wants TaskChanged, HostChanged and FrameworkChanged
 
     void put(state::Table table, std::uint64_t key, std::string value);
     void erase(state::Table table, std::uint64_t key);
