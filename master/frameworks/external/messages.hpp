@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -35,18 +36,23 @@ struct FrameworkInfo {
     std::vector<std::pair<std::string, std::optional<std::string>>> labels;
     friend bool operator==(const FrameworkInfo&, const FrameworkInfo&) = default;
 
-    [[nodiscard]] bool partition_aware() const { return capabilities.contains("PARTITION_AWARE"); }
+    [[nodiscard]] bool can(const std::string& capability) const {
+        return capabilities.contains(capability);
+    }
 };
 
 /// A TaskInfo of a LAUNCH, read as far as it can be.
 struct TaskRequest {
     std::string task_id;
     HostId agent_id;
-    TaskSpec spec; ///< number, framework and hash are not set yet
+    std::string name; ///< for people; need not be unique
+    TaskSpec spec;    ///< number, framework and hash are not set yet; no image: the default one
     std::vector<std::uint16_t> host_ports;
-    std::map<std::string, std::string> env; ///< what differs per instance, see TaskLaunch
+    std::map<std::string, std::string> env; ///< all of it: the spec's is empty, so that tasks that
+                                            ///< differ in PORT0 share one
     std::string definition; ///< the TaskInfo as compact JSON, for GET_TASKS and GET_STATE
     std::string invalid;    ///< why it can never run; the task then ends in TASK_ERROR
+    bool of_group = false;  ///< of a LAUNCH_GROUP, which is refused as a whole
 };
 
 /// An offer operation other than LAUNCH, which is answered as dropped.
@@ -84,6 +90,7 @@ struct Suppress {
 
 struct Kill {
     std::string task_id;
+    HostId agent_id; ///< may be empty
     std::optional<Duration> grace;
 };
 
@@ -94,7 +101,16 @@ struct Acknowledge {
 };
 
 struct Reconcile {
-    std::vector<std::string> task_ids; ///< empty: every task of the framework
+    struct Asked {
+        std::string task_id;
+        HostId agent_id; ///< may be empty
+    };
+
+    std::vector<Asked> tasks; ///< empty: every task of the framework
+};
+
+struct ReconcileOperations {
+    std::vector<std::string> operation_ids;
 };
 
 /// MESSAGE to an executor of the framework's own: Methos has none, the answer is a log line.
@@ -104,7 +120,11 @@ struct ToExecutor {
     std::string data;
 };
 
-struct Request {}; ///< Mesos's allocator ignores it, and so does this one
+/// What is taken and means nothing here: REQUEST (Mesos's allocator ignores it too), SHUTDOWN of an
+/// executor, answers to inverse offers and acknowledgements of operations, which are never sent.
+struct Ignored {
+    std::string type; ///< "REQUEST"
+};
 
 struct UpdateFramework {
     FrameworkInfo info;
@@ -120,8 +140,9 @@ using CallBody = std::variant<Subscribe,
                               Kill,
                               Acknowledge,
                               Reconcile,
+                              ReconcileOperations,
                               ToExecutor,
-                              Request,
+                              Ignored,
                               UpdateFramework>;
 
 struct Call {
@@ -138,7 +159,9 @@ struct Subscribed {
 };
 
 struct Offers {
+    FrameworkId framework;
     std::vector<cluster::Offer> offers; ///< copies: the book may have forgotten them meanwhile
+    bool multi_role = false;            ///< else the framework knows nothing of allocation_info
 };
 
 struct Rescind {
@@ -152,7 +175,7 @@ struct Update {
     TaskState state = TaskState::Staging;
     bool lost = false; ///< print TASK_LOST: the framework does not know the partition-aware states
     StatusSource source = StatusSource::Master;
-    Reason reason = Reason::None;
+    std::string reason; ///< "REASON_INVALID_OFFERS"; empty: none
     std::string message;
     std::string uuid; ///< 16 bytes; empty: needs no acknowledgement
     WallTime time;
@@ -170,13 +193,17 @@ struct ErrorEvent { ///< ERROR; the subscription ends after it
     std::string message;
 };
 
-struct OperationDropped { ///< UPDATE_OPERATION_STATUS with OPERATION_DROPPED
+struct OperationStatus { ///< UPDATE_OPERATION_STATUS
     std::string operation_id;
+    std::string state; ///< "OPERATION_DROPPED"
     std::string message;
 };
 
+/// Prints nothing: the connection ends here. ErrorEvent ends it too.
+struct Closed {};
+
 using EventBody =
-    std::variant<Subscribed, Offers, Rescind, Update, Failed, ErrorEvent, OperationDropped>;
+    std::variant<Subscribed, Offers, Rescind, Update, Failed, ErrorEvent, OperationStatus, Closed>;
 
 struct Event final : cluster::Publication {
     Event(StreamNumber stream_, EventBody body_) : stream(stream_), body(std::move(body_)) {}
@@ -190,5 +217,9 @@ struct Event final : cluster::Publication {
 /// Errors: nullopt when it is not an offer id of this epoch.
 [[nodiscard]] std::optional<OfferNumber> parse_offer_id(std::uint64_t epoch,
                                                         const std::string& text);
+
+/// The word of Mesos's TaskStatus.Reason that comes nearest: clients that read protobuf's JSON know
+/// no others. Empty where Mesos gives none.
+[[nodiscard]] std::string_view mesos_reason(Reason reason);
 
 } // namespace methos::external
