@@ -5,6 +5,7 @@
 #include "executor/executor.hpp"
 #include "executor/options.hpp"
 #include "executor/race.hpp"
+#include "executor/session/host_claim.hpp"
 #include "executor/session/host_recovery.hpp"
 
 #include <cstdio>
@@ -13,6 +14,7 @@ namespace {
 
 using methos::executor::Executor;
 using methos::executor::ExecutorOptions;
+using methos::executor::HostClaim;
 using methos::executor::HostIdentity;
 
 /// Both references are to what the caller's frame keeps.
@@ -22,6 +24,7 @@ find_identity_into(HostIdentity& identity, methos::Program& program, ExecutorOpt
 }
 
 methos::awaitable<> run_until_stopped(methos::Program& program, ExecutorOptions options) {
+    const auto folder = HostClaim::of_data_dir(options.data_dir);
     HostIdentity identity;
     auto finding = find_identity_into(identity, program, options);
     auto stopping = program.stop_requested().wait();
@@ -29,6 +32,7 @@ methos::awaitable<> run_until_stopped(methos::Program& program, ExecutorOptions 
     if (program.stop_requested().is_open()) {
         co_return;
     }
+    const auto host = HostClaim::of_host(identity.id, options.data_dir);
     Executor executor(program.executor(), std::move(options), std::move(identity));
     executor.start();
     co_await program.stop_requested().wait();

@@ -4,6 +4,7 @@
 #include "core/http/client.hpp"
 #include "core/observe/log.hpp"
 #include "executor/docker/engine.hpp"
+#include "executor/session/host_claim.hpp"
 #include "executor/tasks/labels.hpp"
 
 #include <set>
@@ -57,7 +58,8 @@ std::string host_id_of(const std::vector<docker::ContainerSummary>& containers,
     std::set<std::string> hosts;
     for (const auto& container : containers) {
         const auto host = label_of(container.labels, label::host);
-        if (is_host_id(host) && label_of(container.labels, label::cluster_key) == cluster_key) {
+        const bool ours = label_of(container.labels, label::cluster_key) == cluster_key;
+        if (ours && is_host_id(host) && !is_claimed(HostId(host))) {
             hosts.insert(host);
         }
     }

@@ -14,8 +14,8 @@
 namespace methos::executor {
 
 /// The host id that all of this cluster's containers carry; empty when there are none, or of
-/// several hosts (then nobody can say which is ours). Containers of other clusters do not count:
-/// two clusters may share a Docker.
+/// several hosts (then nobody can say which is ours). Containers of other clusters do not count,
+/// nor those of an executor that runs: two clusters, and two executors, may share a Docker.
 [[nodiscard]] std::string host_id_of(const std::vector<docker::ContainerSummary>& containers,
                                      const std::string& cluster_key);
 

@@ -77,8 +77,9 @@ def enter_namespace(path):
 class Process:
     """A program that the lab runs, with its log; started again with the same words by start()."""
 
-    def __init__(self, lab, name, words, namespace):
+    def __init__(self, lab, name, words, namespace, environment=None):
         self.name = name
+        self.environment = {**os.environ, **(environment or {})}
         self.log = lab.folder / "logs" / f"{name}.log"
         self.words = words
         self.namespace = namespace
@@ -90,7 +91,7 @@ class Process:
             # nsenter and not `ip netns exec`, which hides the cgroup mounts from dockerd.
             self.child = subprocess.Popen(
                 ["nsenter", f"--net=/run/netns/{self.namespace}", *map(str, self.words), *map(str, more)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=self.environment)
         return self
 
     def alive(self):
@@ -127,7 +128,7 @@ class Process:
 class Host:
     """One simulated machine: `docker` is its Engine's API, `dockerd` and `executor` its processes."""
 
-    def __init__(self, lab, number, live_restore):
+    def __init__(self, lab, number, live_restore, environment=None):
         self.lab = lab
         self.name = f"h{number}"
         self.ip = f"10.99.0.{10 + number}"
@@ -137,7 +138,6 @@ class Host:
         self.socket = self.folder / "docker.sock"
         self.docker = Rest(f"unix://{self.socket}", timeout=60)
         self.executor = None
-        self.executor_command = None
         self.folder.mkdir()
         self.connect_link()
         config = {"live-restore": live_restore, "insecure-registries": [f"{HUB_IP}:5000", f"{HUB_IP}:5999"],
@@ -147,7 +147,7 @@ class Host:
             "dockerd", "--config-file", self.folder / "daemon.json", "--data-root", self.folder / "root",
             "--exec-root", self.folder / "exec", "--pidfile", self.folder / "docker.pid", "-H", f"unix://{self.socket}",
             "--cgroup-parent", f"/{self.namespace}", "--containerd-namespace", self.namespace,
-            "--containerd-plugins-namespace", f"{self.namespace}-plugins", "--log-level", "warn"], self.namespace)
+            "--containerd-plugins-namespace", f"{self.namespace}-plugins", "--log-level", "warn"], self.namespace, environment)
         lab.processes.append(self.dockerd)
 
     def connect_link(self):
@@ -188,14 +188,20 @@ class Host:
     def start_executor(self, *more, join=None):
         """Starts the executor, the first time with these flags, later with the same ones again."""
         if self.executor is None:
-            self.executor = Process(self.lab, f"executor-{self.name}", [
-                EXECUTOR, "--join", join or f"@{self.lab.master_folder}/join.token",
-                "--docker", f"unix://{self.socket}", "--registry-proxy", PROXY_URL, "--hostname", self.name,
-                "--resources", "cpus:4;mem:2048;disk:10000;ports:[31000-31999]",
-                "--data-dir", self.folder / "executor", *more], self.namespace)
-            self.lab.processes.append(self.executor)
+            self.executor = self.make_executor(f"executor-{self.name}", self.executor_command(*more, join=join))
         self.executor.start()
         return self.executor
+
+    def executor_command(self, *more, join=None, hostname=None, ports="31000-31999", data_dir=None, proxy=PROXY_URL):
+        return [EXECUTOR, "--join", join or f"@{self.lab.master_folder}/join.token",
+                "--docker", f"unix://{self.socket}", "--registry-proxy", proxy, "--hostname", hostname or self.name,
+                "--resources", f"cpus:4;mem:2048;disk:10000;ports:[{ports}]",
+                "--data-dir", data_dir or self.folder / "executor", *more]
+
+    def make_executor(self, name, words):
+        process = Process(self.lab, name, words, self.namespace)
+        self.lab.processes.append(process)
+        return process
 
     def containers(self, every=False):
         """Inspect documents of the containers that Methos made here (`every`: stopped ones too)."""
@@ -258,8 +264,9 @@ class Lab:
         if code:
             raise LabError("the lab could not be removed completely; its guardian's message is above")
 
-    def add_host(self, live_restore=True):
-        host = Host(self, len(self.hosts) + 1, live_restore)
+    def add_host(self, live_restore=True, environment=None):
+        """`environment`: more variables for its dockerd."""
+        host = Host(self, len(self.hosts) + 1, live_restore, environment)
         self.hosts.append(host)
         host.start_dockerd()
         return host
@@ -270,9 +277,11 @@ class Lab:
         self.processes.append(process)
         return process.start()
 
-    def run_to_end(self, *words, seconds=START_SECONDS, environment=None):
-        """A program in the hub that is expected to end by itself; returns it with its code and text."""
-        return subprocess.run(list(map(str, words)), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    def run_to_end(self, *words, seconds=START_SECONDS, environment=None, namespace=None):
+        """A program in the hub, or a host's namespace, that is expected to end by itself; returns it with its code and
+        text."""
+        inside = ["nsenter", f"--net=/run/netns/{namespace}"] if namespace else []
+        return subprocess.run([*inside, *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               timeout=seconds, check=False, env={**os.environ, **(environment or {})})
 
     def start_registry(self):

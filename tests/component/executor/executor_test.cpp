@@ -1,5 +1,6 @@
 // A whole executor against a fake Docker and a scripted master, over real sockets: launches, kills,
 // restarts of everybody, lost ACKs, cut calls, pulls and logs.
+#include "executor/session/host_claim.hpp"
 #include "tests/component/executor/cluster_of_one.hpp"
 #include "tests/support/catch.hpp"
 
@@ -101,6 +102,12 @@ SCENARIO("a host whose data directory was lost is known by its containers") {
         other.labels = one.docker.containers().front()->labels;
         other.labels["io.methos.host"] = std::string(32, 'a');
         one.docker.add_container(other);
+        one.start();
+        one.run_until([&] { return one.master.hellos == 2; });
+        CHECK(one.master.host.id != id);
+    }
+    WHEN("they are of a host that runs, with an executor of its own") {
+        const auto neighbour = HostClaim::of_host(id, "/neighbour");
         one.start();
         one.run_until([&] { return one.master.hellos == 2; });
         CHECK(one.master.host.id != id);
