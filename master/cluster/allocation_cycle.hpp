@@ -19,6 +19,7 @@ struct Cluster::Cycle {
     std::int64_t budget = 20'000;
     std::map<Shares::Client, std::vector<Demand*>> demands;
     std::map<const Demand*, std::vector<Candidate>> candidates; ///< heaps, the best first
+    std::set<const Demand*> waits_for_offers;                   ///< that may not be rescinded yet
     std::map<std::string, std::vector<OfferNumber>> offers;     ///< made in this cycle
 };
 

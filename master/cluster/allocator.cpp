@@ -55,6 +55,11 @@ Unfit Cluster::unfit_with(const Host& host,
     if (!accepts_role(demand, host.info.role)) {
         return demand.roles.empty() ? Unfit::Reservation : Unfit::Role;
     }
+    const auto& cleared = host.cleared_for;
+    if (!cleared.demand.empty() && cleared.demand != demand.key &&
+        demand.priority < cleared.priority) {
+        return Unfit::Reservation;
+    }
     if (demand.admits && !demand.admits(host)) {
         return Unfit::Constraint;
     }
@@ -76,7 +81,7 @@ std::map<Unfit, std::size_t> Cluster::explain(const Demand& demand) const {
 
 bool Cluster::offerable(const Host& host) const {
     const auto free = host.free();
-    return host.state == HostState::Up && host.inventoried &&
+    return host.state == HostState::Up && host.inventoried && host.cleared_for.demand.empty() &&
            (free.milli_cpus >= policy_.offer_milli_cpus_min ||
             free.mem_bytes >= policy_.offer_mem_bytes_min);
 }
@@ -121,6 +126,11 @@ void Cluster::sweep(Now now) {
     if (filters_.expire(now.mono)) {
         ++generation_;
     }
+    for (const auto number : std::set<HostNumber>(clearing_)) {
+        if (auto& host = hosts_.at(number); host.cleared_for.until <= now.mono) {
+            end_clearing(host);
+        }
+    }
     if (swept_at_ != MonoTime::min() && now.mono < swept_at_ + sweep_interval) {
         return;
     }
@@ -131,6 +141,12 @@ void Cluster::sweep(Now now) {
     improvements_.clear();
     improvements_from_ = ++generation_;
     total_stale_ = true;
+}
+
+void Cluster::end_clearing(Host& host) {
+    host.cleared_for = {};
+    clearing_.erase(host.number);
+    improved(host);
 }
 
 void Cluster::open_turns(Cycle& cycle, Now now) {

@@ -226,6 +226,7 @@ class Cluster {
                                    const PortSet& ports,
                                    const Demand& demand) const;
     void sweep(Now now);
+    void end_clearing(Host& host);
     void refresh_total();
     // placing.cpp: demand to hosts
     bool place_some(Shares::Client client, Cycle& cycle, Step& step);
@@ -233,9 +234,10 @@ class Cluster {
     std::vector<Candidate>& candidates_for(Demand& demand, Cycle& cycle, Now now);
     [[nodiscard]] Candidate candidate(const Host& host, const Demand& demand, bool held) const;
     bool place_on(Host& host, Framework& framework, const Demand& demand, Step& step);
-    [[nodiscard]] bool reclaimable(const Host& host, const Demand& demand, Now now) const;
+    [[nodiscard]] bool fits_without_offers(const Host& host, const Demand& demand) const;
+    [[nodiscard]] bool may_rescind(const Host& host, Now now) const;
     [[nodiscard]] bool is_settled(const Demand& demand) const;
-    void preempt_for(const Demand& demand, const std::string& framework, Step& step);
+    void preempt_for(const Demand& demand, Step& step);
     [[nodiscard]] std::vector<const Task*>
     victims_on(const Host& host, const Demand& demand, std::size_t fewer_than) const;
     // offering.cpp: classic offers
@@ -281,8 +283,8 @@ class Cluster {
     std::uint64_t improvements_from_ = 1; ///< what is older is not in the list any more
     std::vector<std::pair<std::uint64_t, std::size_t>> improvements_; ///< generation, slot
     std::map<Shares::Client, std::uint64_t>
-        nothing_found_;                                   ///< classic clients, in which generation
-    std::map<std::string, std::set<TaskNumber>> victims_; ///< by framework and demand, being killed
+        nothing_found_;             ///< classic clients, in which generation
+    std::set<HostNumber> clearing_; ///< hosts that are cleared for a demand
     std::size_t offer_cursor_ = 0;
     MonoTime swept_at_ = MonoTime::min();
     bool total_stale_ = true;

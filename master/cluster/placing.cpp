@@ -11,6 +11,8 @@ namespace {
 /// So many tasks in a row while others wait.
 constexpr std::size_t batch_max = 16;
 constexpr std::size_t victims_max = 16; ///< that one task may replace; also what fits into a step
+/// Longer than a kill may take; then the room is anybody's.
+constexpr Duration clearing_max = std::chrono::minutes(5);
 
 } // namespace
 
@@ -28,9 +30,11 @@ std::vector<Cluster::Candidate>& Cluster::candidates_for(Demand& demand, Cycle& 
     }
     const auto consider = [&](const Host& host) {
         const auto reason = unfit(host, demand);
-        const bool held = reason != Unfit::None && reclaimable(host, demand, now);
-        if (reason == Unfit::None || held) {
+        const bool held = reason != Unfit::None && fits_without_offers(host, demand);
+        if (reason == Unfit::None || (held && may_rescind(host, now))) {
             heap.push_back(candidate(host, demand, held));
+        } else if (held) {
+            cycle.waits_for_offers.insert(&demand);
         }
         return reason;
     };
@@ -102,9 +106,10 @@ bool Cluster::place(Demand& demand, Shares::Client client, Cycle& cycle, Step& s
             return false;
         }
         if (heap.empty()) {
-            demand.tried.generation = generation_;
+            // Where offers are held that may be rescinded soon, it has to be looked again.
+            demand.tried.generation = cycle.waits_for_offers.contains(&demand) ? 0 : generation_;
             demand.tried.revision = demand.revision;
-            preempt_for(demand, framework.name(), step);
+            preempt_for(demand, step);
             return false;
         }
         std::pop_heap(heap.begin(), heap.end(), worse);
@@ -112,7 +117,7 @@ bool Cluster::place(Demand& demand, Shares::Client client, Cycle& cycle, Step& s
         heap.pop_back();
         cycle.budget -= placement_cost;
         auto& host = *slots_.at(best.slot);
-        if (best.held && reclaimable(host, demand, step.now)) {
+        if (best.held && fits_without_offers(host, demand) && may_rescind(host, step.now)) {
             const auto held = host.offers;
             for (const auto offer : held) {
                 rescind(offer, step);
@@ -120,6 +125,9 @@ bool Cluster::place(Demand& demand, Shares::Client client, Cycle& cycle, Step& s
         }
         if (unfit(host, demand) != Unfit::None || !place_on(host, framework, demand, step)) {
             continue;
+        }
+        if (host.cleared_for.demand == demand.key) {
+            end_clearing(host);
         }
         ++placed;
         --demand.count;
@@ -188,9 +196,8 @@ Cluster::Candidate Cluster::candidate(const Host& host, const Demand& demand, bo
     return {held, demand.load_on ? demand.load_on(host) : 0, host.free().milli_cpus, host.slot};
 }
 
-/// Whether the host could take it if held offers were taken back, and they have been held long
-/// enough.
-bool Cluster::reclaimable(const Host& host, const Demand& demand, Now now) const {
+/// Whether the host could take it if the offers held of it were taken back.
+bool Cluster::fits_without_offers(const Host& host, const Demand& demand) const {
     if (host.offers.empty()) {
         return false;
     }
@@ -198,15 +205,19 @@ bool Cluster::reclaimable(const Host& host, const Demand& demand, Now now) const
     auto ports = host.free_ports;
     for (const auto number : host.offers) {
         const auto& offer = offers_.at(number);
-        if (now.mono < offer.made_at + policy_.offer_hold) {
-            return false;
-        }
         free += offer.resources;
         for (const auto range : offer.ports.ranges()) {
             ports.insert(range);
         }
     }
     return unfit_with(host, free, ports, demand) == Unfit::None;
+}
+
+/// Whether the offers of a host have been their frameworks' alone for long enough.
+bool Cluster::may_rescind(const Host& host, Now now) const {
+    return std::all_of(host.offers.begin(), host.offers.end(), [&](OfferNumber number) {
+        return offers_.at(number).made_at + policy_.offer_hold <= now.mono;
+    });
 }
 
 /// The tasks that have to go from a host for the demand to fit: the least important, then the
@@ -238,15 +249,18 @@ Cluster::victims_on(const Host& host, const Demand& demand, std::size_t fewer_th
     return {};
 }
 
-/// Ends tasks of lower priority in the same role on the one host where the fewest have to go.
-void Cluster::preempt_for(const Demand& demand, const std::string& framework, Step& step) {
+/// Ends tasks of lower priority in the same role, on the one host where the fewest have to go, and
+/// keeps that host for the demand until it has been placed.
+void Cluster::preempt_for(const Demand& demand, Step& step) {
     if (demand.priority <= 0 || !shares_.role(demand.role).preemption) {
         return;
     }
-    auto& dying = victims_[framework + ' ' + demand.key];
-    std::erase_if(dying, [this](TaskNumber number) { return !tasks_.contains(number); });
-    if (!dying.empty()) {
-        return; // it has been given room, which is being cleared
+    const bool is_clearing =
+        std::any_of(clearing_.begin(), clearing_.end(), [&](HostNumber number) {
+            return hosts_.at(number).cleared_for.demand == demand.key;
+        });
+    if (is_clearing) {
+        return;
     }
     std::vector<const Task*> victims;
     for (const auto& [number, host] : hosts_) {
@@ -255,15 +269,16 @@ void Cluster::preempt_for(const Demand& demand, const std::string& framework, St
             victims = std::move(fewer);
         }
     }
+    if (victims.empty()) {
+        return;
+    }
+    auto& host = hosts_.at(victims.front()->host);
+    host.cleared_for = {demand.key, demand.priority, step.now.mono + clearing_max};
+    clearing_.insert(host.number);
+    note_offerable(host);
     for (const auto* task : victims) {
         step.note("task " + task->name.value + " makes room for " + demand.key +
                   ", which has a higher priority");
-        dying.insert(task->number);
-    }
-    if (dying.empty()) {
-        victims_.erase(framework + ' ' + demand.key);
-    }
-    for (const auto* task : victims) {
         kill(task->number, task->kill_grace, Reason::Preempted, step);
     }
 }

@@ -34,6 +34,15 @@ struct Host {
     PortSet free_ports; ///< neither used by a task nor in an offer or a claim
     std::set<OfferNumber> offers;
     std::size_t slot = 0; ///< its place in the allocator's sets of hosts
+
+    /// While tasks are ended there to make room: only for this demand, and what is as important.
+    struct Cleared {
+        std::string demand; ///< empty: nothing is cleared
+        std::int64_t priority = 0;
+        MonoTime until = MonoTime::min();
+    };
+
+    Cleared cleared_for;
     std::set<TaskNumber> tasks;
     std::set<SpecNumber> sent_specs; ///< that this session's LAUNCHes have carried
 
