@@ -1,5 +1,7 @@
 #include "core/base/error.hpp"
 
+#include <boost/system/system_error.hpp>
+
 #include <array>
 #include <cerrno>
 #include <exception>
@@ -55,6 +57,16 @@ Code code_of_errno(int number) noexcept {
     default:
         return Code::Internal;
     }
+}
+
+/// Boost's codes arrive here as well: they convert, errno's categories to std's.
+Error error_of_system(const std::error_code& code, const char* what) {
+    const bool is_errno =
+        code.category() == std::generic_category() || code.category() == std::system_category();
+    if (is_errno) {
+        return Error(code_of_errno(code.value()), what, Cause{Cause::Kind::Errno, code.value()});
+    }
+    return Error(Code::Internal, what);
 }
 
 } // namespace
@@ -126,19 +138,9 @@ Error error_of_current_exception() {
     } catch (const Failure& failure) {
         return failure.error();
     } catch (const std::system_error& failure) {
-        // Both std's and Boost's system_error arrive here (Boost 1.81 derives from
-        // std::system_error).
-        const auto& code = failure.code();
-        const bool is_errno = code.category() == std::generic_category() ||
-                              code.category() == std::system_category() ||
-                              std::string_view(code.category().name()) == "system" ||
-                              std::string_view(code.category().name()) == "generic";
-        if (is_errno) {
-            return Error(code_of_errno(code.value()),
-                         failure.what(),
-                         Cause{Cause::Kind::Errno, code.value()});
-        }
-        return Error(Code::Internal, failure.what());
+        return error_of_system(failure.code(), failure.what());
+    } catch (const boost::system::system_error& failure) { // of Asio; no kin of std's
+        return error_of_system(failure.code(), failure.what());
     } catch (const std::bad_alloc&) {
         return Error(Code::ResourceExhausted, "out of memory");
     } catch (const std::exception& failure) {

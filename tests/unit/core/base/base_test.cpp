@@ -5,6 +5,8 @@
 #include "core/base/units.hpp"
 #include "tests/support/catch.hpp"
 
+#include <boost/system/system_error.hpp>
+
 #include <cerrno>
 #include <set>
 #include <system_error>
@@ -118,6 +120,14 @@ TEST_CASE("exceptions become errors with their cause") {
     const auto disk = of(std::system_error(ENOSPC, std::generic_category()));
     CHECK(disk.code == Code::ResourceExhausted);
     CHECK(disk.cause == Cause{Cause::Kind::Errno, ENOSPC});
+    const boost::system::error_code reset(ECONNRESET, boost::system::system_category());
+    const auto lost = of(boost::system::system_error(reset, "read"));
+    CHECK(lost.code == Code::Unavailable);
+    CHECK(lost.cause == Cause{Cause::Kind::Errno, ECONNRESET});
+    // As Asio says it of an operation whose coroutine was cancelled.
+    const boost::system::error_code aborted(ECANCELED, boost::system::system_category());
+    CHECK(of(boost::system::system_error(aborted)).code == Code::Cancelled);
+    CHECK(of(std::system_error(ECANCELED, std::generic_category())).code == Code::Cancelled);
     CHECK(of(std::runtime_error("x")).code == Code::Internal);
     CHECK(error_of(nullptr).code == Code::Internal);
     CHECK(
