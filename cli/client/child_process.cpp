@@ -6,8 +6,8 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <fcntl.h>
+#include <system_error>
 #include <unistd.h>
 
 namespace methos::cli {
@@ -27,7 +27,7 @@ constexpr int cannot_execute = 127;
     }
     sigset_t none;
     sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
     ::signal(SIGPIPE, SIG_DFL);
     const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (nothing < 0 || ::dup2(nothing, STDIN_FILENO) < 0 || ::dup2(output, STDOUT_FILENO) < 0 ||
@@ -45,12 +45,14 @@ ChildProcess::ChildProcess(std::string name, const std::vector<std::string>& com
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) {
         throw Failure(Code::ResourceExhausted,
-                      "cannot make a pipe for " + name_ + ": " + std::strerror(errno));
+                      "cannot make a pipe for " + name_ + ": " +
+                          std::generic_category().message(errno));
     }
     // The child writes blockingly, as programs expect of their stderr.
     ::fcntl(ends[1], F_SETFL, 0);
     auto words = command;
     std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
     for (auto& word : words) {
         arguments.push_back(word.data());
     }
@@ -66,7 +68,7 @@ ChildProcess::ChildProcess(std::string name, const std::vector<std::string>& com
     if (pid_ < 0) {
         ::close(output_);
         throw Failure(Code::ResourceExhausted,
-                      "cannot start " + name_ + ": " + std::strerror(fork_error));
+                      "cannot start " + name_ + ": " + std::generic_category().message(fork_error));
     }
 }
 

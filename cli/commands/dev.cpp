@@ -8,6 +8,7 @@
 
 #include <sys/signalfd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -15,6 +16,7 @@
 #include <ostream>
 #include <poll.h>
 #include <sstream>
+#include <system_error>
 #include <unistd.h>
 #include <vector>
 
@@ -172,8 +174,15 @@ class Signals {
         for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) {
             sigaddset(&set, number);
         }
-        ::sigprocmask(SIG_BLOCK, &set, nullptr);
-        return ::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+        const int refused = ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+        if (refused != 0) {
+            throw std::system_error(refused, std::generic_category(), "cannot block signals");
+        }
+        const int descriptor = ::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+        if (descriptor < 0) {
+            throw std::system_error(errno, std::generic_category(), "cannot wait for signals");
+        }
+        return descriptor;
     }
 
     int descriptor_;
