@@ -119,12 +119,12 @@ class Lifecycle {
     [[nodiscard]] End end_of_exit() const;
 
     TaskIdentity identity_;
-    bool docker_up_;
-    bool adopted_ = false;
     Actions actions_;
     std::optional<MonoTime> wake_at_;
     TaskStatus last_;
 
+    bool docker_up_;
+    bool adopted_ = false;
     Call call_ = Call::None; ///< the one call in flight beside stop and kill
     Knowledge knowledge_ = Knowledge::Absent;
     bool dirty_ = false; ///< a hint came while a call was in flight: look again after it
@@ -137,12 +137,12 @@ class Lifecycle {
     int phantoms_ = 0;                      ///< name conflicts with nobody
 
     bool create_sent_ = false; ///< a container may exist
+    bool start_sent_ = false;  ///< it was started, or may have been
     bool resolve_conflict_ = false;
-    std::optional<MonoTime> create_settles_; ///< a cut create may still happen until then
-    bool start_sent_ = false;                ///< it was started, or may have been
-    std::optional<MonoTime> start_settles_;  ///< a cut start may still happen until then
     bool remove_wanted_ = false;
-    std::optional<End> pending_end_; ///< reported once the container is gone
+    std::optional<MonoTime> create_settles_; ///< a cut create may still happen until then
+    std::optional<MonoTime> start_settles_;  ///< so may a cut start
+    std::optional<End> pending_end_;         ///< reported once the container is gone
     bool running_reported_ = false;
     bool outage_ = false; ///< Docker was away since it was last seen running
     std::optional<int> hinted_exit_code_;
