@@ -18,7 +18,7 @@ constexpr Duration pump_longest = std::chrono::seconds(60);
 
 } // namespace
 
-TaskRunner::TaskRunner(asio::any_io_executor executor,
+TaskRunner::TaskRunner(const asio::any_io_executor& executor,
                        docker::Engine& engine,
                        ImagePuller& images,
                        RunnerOptions options,

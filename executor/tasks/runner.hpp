@@ -41,7 +41,7 @@ struct DockerState {
 class TaskRunner {
   public:
     /// `engine` and `images` must outlive it.
-    TaskRunner(asio::any_io_executor executor,
+    TaskRunner(const asio::any_io_executor& executor,
                docker::Engine& engine,
                ImagePuller& images,
                RunnerOptions options,
