@@ -193,6 +193,10 @@ send_following(std::shared_ptr<CurlLoop> loop, ClientRequest request, std::strin
 
 } // namespace
 
+bool is_untrusted(const Error& error) {
+    return error.cause == Cause{Cause::Kind::Curl, CURLE_PEER_FAILED_VERIFICATION};
+}
+
 struct Client::Impl {
     std::shared_ptr<CurlLoop> loop;
     std::string user_agent;

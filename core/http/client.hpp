@@ -42,6 +42,10 @@ struct ClientResponse {
     std::string effective_url; ///< after redirects
 };
 
+/// Whether a failed request failed because the other side's certificate is signed by nobody we
+/// trust, is another host's or has run out.
+[[nodiscard]] bool is_untrusted(const Error& error);
+
 /// An answer whose head has arrived and whose body is pulled.
 class ClientStream : public BodyReader {
   public:

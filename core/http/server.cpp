@@ -4,6 +4,7 @@
 
 #include "core/base/units.hpp"
 #include "core/http/connection.hpp"
+#include "core/http/tls_context.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -11,7 +12,6 @@
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/ssl/context.hpp>
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -101,7 +101,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
         context->executor = executor;
     }
 
-    void make_tls();
+    void load_tls();
     static awaitable<> accept_loop(std::shared_ptr<Impl> self, std::shared_ptr<tcp::acceptor> from);
     void serve(tcp::socket socket);
     void connection_ended(const std::shared_ptr<Connection>& connection);
@@ -119,24 +119,10 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     Signal changed; ///< a connection has ended
 };
 
-void Server::Impl::make_tls() {
+void Server::Impl::load_tls() {
     const auto& options = context->options;
-    if (tls || options.tls_certificate_file.empty()) {
-        return;
-    }
-    tls = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_server);
-    tls->set_options(asio::ssl::context::no_tlsv1 | asio::ssl::context::no_tlsv1_1);
-    ErrorCode error;
-    tls->use_certificate_chain_file(options.tls_certificate_file, error);
-    if (error) {
-        throw Failure(Code::InvalidInput,
-                      "cannot use the TLS certificate " + options.tls_certificate_file + ": " +
-                          error.message());
-    }
-    tls->use_private_key_file(options.tls_key_file, asio::ssl::context::pem, error);
-    if (error) {
-        throw Failure(Code::InvalidInput,
-                      "cannot use the TLS key " + options.tls_key_file + ": " + error.message());
+    if (!options.tls_certificate_file.empty()) {
+        tls = load_tls_context(options.tls_certificate_file, options.tls_key_file);
     }
 }
 
@@ -230,6 +216,12 @@ void Server::Impl::abort_all() noexcept {
     }
 }
 
+void check_tls(const ServerOptions& options) {
+    if (!options.tls_certificate_file.empty()) {
+        (void)load_tls_context(options.tls_certificate_file, options.tls_key_file);
+    }
+}
+
 Server::Server(asio::any_io_executor executor,
                Router router,
                Authenticator authenticator,
@@ -252,7 +244,9 @@ void Server::on_access(std::function<void(const AccessRecord&)> hook) {
 }
 
 std::string Server::listen(const std::string& host_port) {
-    impl_->make_tls();
+    if (!impl_->tls) {
+        impl_->load_tls();
+    }
     const auto endpoint = resolve(impl_->context->executor, host_port);
     auto acceptor = std::make_shared<tcp::acceptor>(impl_->context->executor);
     ErrorCode error;
@@ -278,6 +272,11 @@ std::string Server::listen(const std::string& host_port) {
     address.host = bound.address().to_string();
     address.port = bound.port();
     return format_host_port(address);
+}
+
+void Server::reload_tls() {
+    // Connections hold OpenSSL's own reference to the context that they began with.
+    impl_->load_tls();
 }
 
 awaitable<> Server::stop(Duration limit) {

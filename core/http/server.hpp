@@ -144,6 +144,10 @@ struct ServerOptions {
     Headers always;
 };
 
+/// Throws Failure(InvalidInput) naming the file when certificate and key of the options cannot be
+/// used, which is better known before anything else has been done. Does nothing without them.
+void check_tls(const ServerOptions& options);
+
 /// One line of the access log and of metrics, after each answer.
 struct AccessRecord {
     std::string method, target, route, remote_address, request_id, principal;
@@ -171,6 +175,10 @@ class Server {
     /// Throws Failure(Conflict) "port 8080 of 127.0.0.1 is taken ..." when it is, InvalidInput when
     /// HOST is none.
     std::string listen(const std::string& host_port);
+
+    /// Reads certificate and key again, for connections from now on; nothing to do without them.
+    /// Throws Failure(InvalidInput) as check_tls, and then keeps the old ones.
+    void reload_tls();
 
     /// Stops accepting, lets running answers end until `limit`, then cuts; streams (SSE) are cut at
     /// once.

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string_view>
 #include <vector>
 
 namespace methos::http {
@@ -19,6 +20,14 @@ namespace {
 
 constexpr std::size_t sendfile_bytes_max = 512 * 1024; ///< one call; then others have their turn
 constexpr std::size_t file_read_bytes = 64 * 1024;     ///< one piece where sendfile cannot be used
+
+constexpr std::size_t refused_request_bytes_max = 16 * 1024;
+
+constexpr std::string_view plain_http_answer = "HTTP/1.1 400 Bad Request\r\n"
+                                               "Content-Type: text/plain\r\n"
+                                               "Content-Length: 45\r\n"
+                                               "Connection: close\r\n\r\n"
+                                               "this port speaks TLS: ask by https, not http\n";
 
 [[noreturn]] void throw_errno(const char* what) {
     throw boost::system::system_error(errno, boost::system::system_category(), what);
@@ -83,7 +92,13 @@ class TlsStream final : public Stream {
     [[nodiscard]] bool is_tls() const noexcept override { return true; }
 
     awaitable<> handshake() override {
-        return stream_.async_handshake(asio::ssl::stream_base::server, asio::use_awaitable);
+        char first = 0;
+        co_await stream_.next_layer().async_receive(
+            asio::buffer(&first, 1), asio::socket_base::message_peek, asio::use_awaitable);
+        if (first >= 'A' && first <= 'Z') { // "GET /"; a TLS record begins with its type, 22
+            co_await refuse_plain_http();
+        }
+        co_await stream_.async_handshake(asio::ssl::stream_base::server, asio::use_awaitable);
     }
 
     awaitable<std::size_t> read_some(asio::mutable_buffer buffer, ErrorCode& error) override {
@@ -120,6 +135,17 @@ class TlsStream final : public Stream {
     asio::ip::tcp::socket& socket() noexcept override { return stream_.next_layer(); }
 
   private:
+    /// Always throws. What has arrived is read first: closing over unread bytes resets the
+    /// connection, and the answer would be lost.
+    awaitable<> refuse_plain_http() {
+        auto& plain = stream_.next_layer();
+        std::vector<char> request(refused_request_bytes_max);
+        co_await plain.async_read_some(asio::buffer(request), asio::use_awaitable);
+        co_await asio::async_write(plain, asio::buffer(plain_http_answer), asio::use_awaitable);
+        throw boost::system::system_error(asio::error::operation_not_supported,
+                                          "plain HTTP on a port of TLS");
+    }
+
     asio::ssl::stream<asio::ip::tcp::socket> stream_;
 };
 

@@ -30,7 +30,8 @@ class Stream {
     virtual ~Stream() = default;
 
     [[nodiscard]] virtual bool is_tls() const noexcept = 0;
-    /// Throws system_error when the peer does not speak TLS. Nothing to do on plain TCP.
+    /// Throws system_error when the peer does not speak TLS; one that speaks plain HTTP instead is
+    /// told so in an answer of its own kind. Nothing to do on plain TCP.
     [[nodiscard]] virtual awaitable<> handshake() = 0;
     /// At least one byte, or `error` (eof at the end of input). Buffer and error outlive the await.
     [[nodiscard]] virtual awaitable<std::size_t> read_some(asio::mutable_buffer buffer,
