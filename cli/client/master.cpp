@@ -112,6 +112,7 @@ struct Master::Impl {
         http::ClientRequest made;
         made.method = method;
         made.url = target.url + path;
+        made.ca_file = target.ca_file;
         if (!target.token.empty()) {
             made.headers.add("Authorization", "Bearer " + target.token);
         }
@@ -129,6 +130,13 @@ struct Master::Impl {
 
     /// The failure of a connection in words that help.
     [[nodiscard]] Failure explained(const Error& error) const {
+        if (http::is_untrusted(error)) {
+            return Failure(Error(Code::Unavailable,
+                                 "the certificate of " + target.url + " is not trusted (" +
+                                     error.message +
+                                     "); name the file of the authority that signed it by "
+                                     "SSL_CERT_FILE, or by ca-file in the context"));
+        }
         switch (error.code) {
         case Code::Cancelled:
             return Failure(error);

@@ -72,6 +72,9 @@ std::string* field_of(ContextEntry& entry, const std::string& name) {
     if (name == "token-file") {
         return &entry.token_file;
     }
+    if (name == "ca-file") {
+        return &entry.ca_file;
+    }
     return name == "registry" ? &entry.registry : nullptr;
 }
 
@@ -194,7 +197,7 @@ Result<ContextFile> parse_context_file(std::istream& text, const std::string& na
             return Error(Code::InvalidInput,
                          name + ": '" + item.fullname() +
                              "' is not known; there are current, and below [contexts.NAME] url, "
-                             "token, token-file and registry");
+                             "token, token-file, ca-file and registry");
         }
         *field = item.inputs.front();
     }
@@ -242,6 +245,15 @@ Result<Target> resolve_target(const Environment& environment, const std::string&
     target.registry = !given_registry.empty()  ? given_registry
                       : entry.registry.empty() ? default_registry
                                                : entry.registry;
+    // SSL_CERT_FILE is about all that this person's programs talk to, ca-file about this master.
+    target.ca_file = entry.ca_file.empty() ? environment.get("SSL_CERT_FILE") : entry.ca_file;
+    if (!target.ca_file.empty() && !std::ifstream(target.ca_file)) {
+        return Error(
+            Code::InvalidInput,
+            "cannot read " + target.ca_file + ", which " +
+                (entry.ca_file.empty() ? std::string("SSL_CERT_FILE") : "ca-file of " + label) +
+                " names");
+    }
     if (auto chosen = choose_token(target, environment, entry, label); !chosen) {
         return chosen.error();
     }
@@ -288,6 +300,7 @@ with_context_entry(const std::string& text, const std::string& name, const Conte
     add("url", entry.url);
     add("token", entry.token);
     add("token-file", entry.token_file);
+    add("ca-file", entry.ca_file);
     add("registry", entry.registry);
     return result;
 }

@@ -29,6 +29,7 @@ struct ContextEntry {
     std::string url;
     std::string token;
     std::string token_file;
+    std::string ca_file;
     std::string registry;
 };
 
@@ -45,6 +46,7 @@ struct Target {
     std::string url; ///< without a slash at the end
     std::string token;
     std::string token_source; ///< for messages: "METHOS_TOKEN", "context dev in ...", empty: none
+    std::string ca_file;      ///< who signs the master's certificate; empty: whom the system trusts
     std::string registry;
 };
 

@@ -189,3 +189,27 @@ TEST_CASE("dev adds its context and takes it away, and touches nothing else", "[
         CHECK(with_context_entry(changed, "dev", entry) == changed);
     }
 }
+
+TEST_CASE("whose certificates are trusted: the context's word, then the environment's", "[cli]") {
+    Home home;
+    const auto own = home.folder.file("own.pem");
+    const auto general = home.folder.file("general.pem");
+    std::ofstream(own) << "pem\n";
+    std::ofstream(general) << "pem\n";
+    home.write_config(
+        "current = \"prod\"\n[contexts.prod]\nurl = \"https://prod:8080\"\nca-file = \"" + own +
+        "\"\n[contexts.dev]\nurl = \"https://dev:8080\"\n");
+    CHECK(resolve_target(home.environment, "").value().ca_file == own);
+    CHECK(resolve_target(home.environment, "dev").value().ca_file.empty());
+    home.environment.variables["SSL_CERT_FILE"] = general;
+    CHECK(resolve_target(home.environment, "").value().ca_file == own);
+    CHECK(resolve_target(home.environment, "dev").value().ca_file == general);
+
+    const auto absent = home.folder.file("absent.pem");
+    home.environment.variables["SSL_CERT_FILE"] = absent;
+    const auto refused = resolve_target(home.environment, "dev");
+    REQUIRE(refused.has_error());
+    CHECK(refused.error().code == Code::InvalidInput);
+    CHECK_THAT(refused.error().message,
+               Catch::Matchers::Contains(absent) && Catch::Matchers::Contains("SSL_CERT_FILE"));
+}
