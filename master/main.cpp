@@ -13,6 +13,7 @@
 #include "master/shell/shell.hpp"
 
 #include <malloc.h>
+#include <unistd.h>
 
 #include <iostream>
 
@@ -134,12 +135,44 @@ std::string advertised_bus(const Flags& flags, const std::string& bound) {
            format_host_port({host, checked("--bus", parse_host_port(bound.substr(6))).port});
 }
 
+/// How clients reach us: the flag, or the first address that is listened on.
+std::string advertised_http(const Flags& flags) {
+    if (!flags.advertise_http.empty()) {
+        return flags.advertise_http;
+    }
+    return (flags.tls_cert.empty() ? "http://" : "https://") + flags.http.front();
+}
+
+http::ServerOptions tls_options(const Flags& flags) {
+    http::ServerOptions options;
+    options.tls_certificate_file = flags.tls_cert;
+    options.tls_key_file = flags.tls_key;
+    return options;
+}
+
+/// A certificate that is not good leaves the old one in use.
+void reload_tls(http::Server& server, const Flags& flags) {
+    if (flags.tls_cert.empty()) {
+        log::info("SIGHUP: without --tls-cert there is nothing to reload");
+        return;
+    }
+    try {
+        server.reload_tls();
+        log::info("the TLS certificate was read again", {{"file", flags.tls_cert}});
+    } catch (const Failure& failure) {
+        log::failure("the TLS certificate is kept as it was", failure.error());
+    }
+}
+
 void write_tokens(const Flags& flags, const bus::JoinToken& token) {
     const auto text = bus::format_join_token(token);
     try {
         master::write_join_token(flags.data_dir, text);
     } catch (const Failure& failure) {
-        if (failure.code() != Code::ResourceExhausted) {
+        // The first start keeps its promise of a join.token or fails; later a stale one is better
+        // than no master.
+        const auto path = flags.data_dir + "/join.token";
+        if (failure.code() != Code::ResourceExhausted || ::access(path.c_str(), F_OK) != 0) {
             throw;
         }
         log::failure("join.token could not be written", failure.error());
@@ -152,6 +185,8 @@ void write_tokens(const Flags& flags, const bus::JoinToken& token) {
 awaitable<> serve(Program& program, Flags flags) {
     const auto options = heart_options(flags);
     (void)bus_host("--bus", flags.bus);
+    const auto server_options = tls_options(flags);
+    http::check_tls(server_options);
     master::make_data_dir(flags.data_dir);
     const auto secrets = master::load_cluster_secrets(flags.data_dir);
     const auto admin_token = master::load_admin_token(flags.data_dir);
@@ -173,13 +208,8 @@ awaitable<> serve(Program& program, Flags flags) {
     bus_options.build = METHOS_BUILD;
     master::BusPort bus_port(program.executor(), shell, streams, bus_options, metrics);
 
-    const auto& first = flags.http.front();
-    const auto http_address = flags.advertise_http.empty() ? first : flags.advertise_http;
     master::ApiContext context{
-        program.executor(), shell, streams, metrics, METHOS_BUILD, http_address};
-    http::ServerOptions server_options;
-    server_options.tls_certificate_file = flags.tls_cert;
-    server_options.tls_key_file = flags.tls_key;
+        program.executor(), shell, streams, metrics, METHOS_BUILD, advertised_http(flags)};
     const bool open = flags.auth == "none";
     http::Server server(program.executor(),
                         master::make_router(context),
@@ -197,6 +227,8 @@ awaitable<> serve(Program& program, Flags flags) {
                     {"status", record.status},
                     {"request", record.request_id}});
     });
+
+    program.on_hangup([&server, &flags] { reload_tls(server, flags); });
 
     bus::JoinToken token;
     token.addresses.push_back(advertised_bus(flags, bus_port.address()));
@@ -243,7 +275,6 @@ int main(int argc, char** argv) {
         }
         refuse_unavailable(flags);
         Program program;
-        program.on_hangup([] { log::info("SIGHUP: nothing to reload in this version"); });
         return program.run(serve(program, flags));
     } catch (const std::exception&) {
         const auto error = error_of_current_exception();

@@ -48,6 +48,17 @@ PushGuard load_push_guard(const std::string& file) {
     return *guard;
 }
 
+/// A broken file keeps the old of its kind, and none of the others.
+template <class Read>
+void reload_one(const char* what, const Read& read) {
+    try {
+        read();
+        log::info("read again", {{"what", what}});
+    } catch (const Failure& failure) {
+        log::failure("not read again, the old is kept", failure.error(), {{"what", what}});
+    }
+}
+
 UpstreamTable make_upstreams(const ProxyOptions& options) {
     UpstreamTable table;
     for (const auto& upstream : options.upstreams) {
@@ -88,6 +99,12 @@ http::ServerOptions server_options(const ProxyOptions& options) {
     return server;
 }
 
+/// What is wrong with the files of TLS is said before a folder is made.
+ProxyOptions checked(ProxyOptions options) {
+    http::check_tls(server_options(options));
+    return options;
+}
+
 http::ClientOptions client_options() {
     http::ClientOptions client;
     client.connections_max = upstream_connections_max;
@@ -106,7 +123,7 @@ Result<http::Principal> anybody(const http::Request& /*request*/) {
 /// group's children could miss it (stop() has joined them).
 struct Proxy::Parts {
     Parts(const asio::any_io_executor& executor, asio::thread_pool& pool, ProxyOptions options_)
-        : options(std::move(options_)), upstreams(make_upstreams(options)),
+        : options(checked(std::move(options_))), upstreams(make_upstreams(options)),
           push_guard(load_push_guard(options.push_auth_file)),
           lock(lock_folder(options.cache_folder)), counters(metrics),
           group(executor,
@@ -203,13 +220,12 @@ std::string Proxy::start() {
 }
 
 void Proxy::reload() {
-    try {
-        parts_->client->set_credentials(load_credentials(parts_->options.credentials_file));
-        parts_->push_guard = load_push_guard(parts_->options.push_auth_file);
-        log::info("credentials read again");
-    } catch (const Failure& failure) {
-        log::failure("credentials are kept as they were", failure.error());
-    }
+    const auto& options = parts_->options;
+    reload_one("upstream credentials", [&] {
+        parts_->client->set_credentials(load_credentials(options.credentials_file));
+    });
+    reload_one("push users", [&] { parts_->push_guard = load_push_guard(options.push_auth_file); });
+    reload_one("TLS certificate", [&] { parts_->server.reload_tls(); });
 }
 
 awaitable<> Proxy::stop(Duration limit) {

@@ -18,7 +18,7 @@ struct ApiContext {
     LogStreams& streams;
     Metrics& metrics;
     std::string build;
-    std::string http_address; ///< as clients reach it: "127.0.0.1:8080"
+    std::string http_address; ///< as clients reach it: "http://127.0.0.1:8080"
 };
 
 /// Every route of the master, each with its auth step.

@@ -54,7 +54,7 @@ def why_not():
     if os.geteuid() != 0:
         return "needs root (network namespaces, dockerd)"
     for program, package in (("dockerd", "docker.io"), ("docker-registry", "docker-registry"), ("ip", "iproute2"),
-                             ("nsenter", "util-linux")):
+                             ("nsenter", "util-linux"), ("openssl", "openssl"), ("curl", "curl")):
         if not shutil.which(program):
             return f"{program} is missing; apt-get install {package}"
     return ""

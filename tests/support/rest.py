@@ -6,6 +6,7 @@ Used by the lab, the cluster tests, quickstart and the bench. Every request has 
 import http.client
 import json
 import socket
+import ssl
 import time
 import urllib.parse
 
@@ -57,19 +58,29 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Rest:
-    """One server. `base` is http://HOST:PORT or unix:///path; keeps no connection open unless keep_alive."""
+    """One server. `base` is http://HOST:PORT, https://HOST:PORT (trusting who is in `ca_file` only) or unix:///path;
+    keeps no connection open unless keep_alive."""
 
-    def __init__(self, base, headers=None, timeout=REQUEST_SECONDS, keep_alive=False):
+    def __init__(self, base, headers=None, timeout=REQUEST_SECONDS, keep_alive=False, ca_file=None):
         self.base = base.rstrip("/")
         self.headers = headers or {}
         self.timeout = timeout
         self.kept = None
         self.keep_alive = keep_alive
+        self.trust = ssl.create_default_context(cafile=ca_file) if ca_file else None
+
+    def close(self):
+        """Ends the connection that was kept."""
+        if self.kept:
+            self.kept.close()
+            self.kept = None
 
     def connect(self, timeout):
         if self.base.startswith("unix://"):
             return UnixConnection(self.base[len("unix://"):], timeout)
         parts = urllib.parse.urlsplit(self.base)
+        if parts.scheme == "https":
+            return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout, context=self.trust)
         return http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
 
     def raw(self, method, path, body=None, headers=None, timeout=None):
