@@ -25,9 +25,12 @@ constexpr std::size_t secret_bytes = 32;
     const int number = errno;
     const auto code =
         number == ENOSPC || number == EDQUOT ? Code::ResourceExhausted : Code::Internal;
+    const char* advice =
+        code == Code::ResourceExhausted ? "; free space there, or give another --data-dir" : "";
     throw Failure(Error(code,
                         "cannot " + what + " " + path + ": " +
-                            std::strerror(number), // NOLINT(concurrency-mt-unsafe)
+                            std::strerror(number) + // NOLINT(concurrency-mt-unsafe)
+                            advice,
                         Cause{Cause::Kind::Errno, number}));
 }
 
@@ -65,11 +68,12 @@ void write_secret(const std::string& path, const std::string& text) {
     if (file < 0) {
         fail_on("create", temporary);
     }
+    errno = ENOSPC; // what a write that stops half-way means; it sets no errno
     const bool written =
         ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
         ::fchmod(file, 0600) == 0 && ::fsync(file) == 0;
     if (!written) {
-        const int number = errno == 0 ? ENOSPC : errno;
+        const int number = errno;
         ::close(file);
         ::unlink(temporary.c_str());
         errno = number;
@@ -154,7 +158,12 @@ std::string load_admin_token(const std::string& data_dir) {
 }
 
 void write_join_token(const std::string& data_dir, const std::string& token) {
-    write_secret(data_dir + "/join.token", token + "\n");
+    const auto path = data_dir + "/join.token";
+    const auto text = token + "\n";
+    if (read_file(path) == text) {
+        return; // as at most starts: nothing to write, so a full disk is no matter
+    }
+    write_secret(path, text);
 }
 
 bool equal_secrets(std::string_view a, std::string_view b) {

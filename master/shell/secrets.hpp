@@ -24,7 +24,8 @@ void make_data_dir(const std::string& data_dir);
 /// Reads `admin.token`, or makes it at the first start.
 [[nodiscard]] std::string load_admin_token(const std::string& data_dir);
 
-/// Writes `join.token` anew: the addresses in it are flags and may have changed.
+/// Writes `join.token` unless it says that already: the addresses in it are flags and may have
+/// changed.
 void write_join_token(const std::string& data_dir, const std::string& token);
 
 /// Whether both are equal, in a time that does not tell where they differ.
