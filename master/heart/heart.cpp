@@ -5,7 +5,8 @@
 namespace methos::heart {
 
 Heart::Heart(const Options& options)
-    : cluster_(options.policy), services_(cluster_, options.default_image) {
+    : cluster_(options.policy), services_(cluster_, options.default_image),
+      external_(cluster_, options.external, options.default_image) {
     cluster_.add_framework(services_);
 }
 
@@ -33,16 +34,17 @@ void Heart::load(state::Table table, std::uint64_t key, const std::string& bytes
         cluster_.load_role(key, bytes);
         break;
     case state::Table::Framework:
+        external_.load_framework(key, bytes);
+        break;
     case state::Table::Update:
-        throw Failure(Code::Internal,
-                      "the state holds a record of table " +
-                          std::to_string(static_cast<int>(table)) +
-                          ", which this version does not keep");
+        external_.load_update(key, bytes);
+        break;
     }
 }
 
 void Heart::loaded() {
     services_.loaded();
+    external_.loaded();
 }
 
 void Heart::begin(cluster::Step& step, const std::string& random_cluster_id) {
@@ -52,6 +54,7 @@ void Heart::begin(cluster::Step& step, const std::string& random_cluster_id) {
 void Heart::decide(cluster::Step& step) {
     cluster_.tick(step);
     services_.decide(step);
+    external_.decide(step);
     cluster_.allocate(step);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "master/cluster/cluster.hpp"
+#include "master/frameworks/external/external.hpp"
 #include "master/frameworks/services/services.hpp"
 #include "master/state/store.hpp"
 
@@ -13,6 +14,7 @@ namespace methos::heart {
 struct Options {
     cluster::Policy policy;
     std::string default_image; ///< of definitions with a cmd and no image; may be empty
+    external::Limits external;
 };
 
 class Heart {
@@ -27,7 +29,10 @@ class Heart {
     /// Opens a new epoch.
     void begin(cluster::Step& step, const std::string& random_cluster_id);
 
-    void adopt_sessions(const Heart& discarded) { cluster_.adopt_sessions(discarded.cluster_); }
+    void adopt_sessions(const Heart& discarded) {
+        cluster_.adopt_sessions(discarded.cluster_);
+        external_.adopt_streams(discarded.external_);
+    }
 
     void resume(Now now) { cluster_.resume(now); }
 
@@ -49,6 +54,10 @@ class Heart {
 
     [[nodiscard]] const services::Services& services() const { return services_; }
 
+    [[nodiscard]] external::External& external() { return external_; }
+
+    [[nodiscard]] const external::External& external() const { return external_; }
+
     struct Counts {
         std::size_t hosts_up = 0;
         std::size_t tasks = 0;
@@ -59,6 +68,7 @@ class Heart {
   private:
     cluster::Cluster cluster_;
     services::Services services_;
+    external::External external_;
 };
 
 } // namespace methos::heart

@@ -10,6 +10,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace methos::test {
@@ -240,6 +241,11 @@ class HeartLab {
         return sent;
     }
 
+    /// What has been published since the last call.
+    std::vector<std::shared_ptr<const cluster::Publication>> take_published() {
+        return std::exchange(publications_, {});
+    }
+
     [[nodiscard]] const std::map<std::pair<state::Table, std::uint64_t>, std::string>&
     records() const {
         return records_;
@@ -277,6 +283,8 @@ class HeartLab {
             }
         }
         messages_.insert(messages_.end(), step.messages.begin(), step.messages.end());
+        publications_.insert(
+            publications_.end(), step.publications.begin(), step.publications.end());
         heart_->cluster().check_invariants();
     }
 
@@ -286,6 +294,7 @@ class HeartLab {
     std::map<std::string, SessionNumber> sessions_;
     std::uint64_t sessions_opened_ = 0;
     std::vector<cluster::Message> messages_;
+    std::vector<std::shared_ptr<const cluster::Publication>> publications_;
     Now now_{MonoTime(std::chrono::hours(1)), WallTime(std::chrono::hours(24 * 365 * 50))};
 };
 

@@ -134,22 +134,27 @@ class External {
     void offer_rescinded(const FrameworkId& id, const cluster::Offer& offer, cluster::Step& step);
     void host_lost(const FrameworkId& id, const cluster::Host& host, cluster::Step& step);
 
+    // external.cpp
+    void do_call(ForeignFramework& framework, const CallBody& body, cluster::Step& step);
+    void end_orphans(cluster::Step& step);
+
     // subscriptions.cpp
-    ForeignFramework&
-    make_framework(const Subscribe& call, const std::string& owner, Now now, cluster::Step& step);
+    std::map<FrameworkId, ForeignFramework>::iterator
+    make_framework(const Subscribe& call, const std::string& owner, cluster::Step& step);
     void connect(ForeignFramework& framework, const Subscribe& call, cluster::Step& step);
     void seat_at_table(ForeignFramework& framework);
     void set_terms(const ForeignFramework& framework, cluster::Step& step);
     std::optional<Refusal>
     update_framework(ForeignFramework& framework, const UpdateFramework& call, cluster::Step& step);
+    void expect_back(ForeignFramework& framework, Duration within, Now now);
+    void end_the_absent(cluster::Step& step);
     void end(ForeignFramework& framework, const std::string& why, cluster::Step& step);
-    void go_on_ending(ForeignFramework& framework, cluster::Step& step);
+    void go_on_ending(cluster::Step& step);
+    /// False when the step is too full to go on.
+    bool issue_kills(ForeignFramework& framework, cluster::Step& step);
     void complete(ForeignFramework& framework, cluster::Step& step);
     void forget_oldest_completed(cluster::Step& step);
-    void watch_the_absent(cluster::Step& step);
     void save(const ForeignFramework& framework, cluster::Step& step);
-    ForeignFramework* of_stream(StreamNumber stream);
-    static void publish(const ForeignFramework& framework, EventBody body, cluster::Step& step);
 
     // offers.cpp
     void accept(ForeignFramework& framework, const Accept& call, cluster::Step& step);
@@ -157,47 +162,66 @@ class External {
     void suppress(ForeignFramework& framework, const Suppress& call, cluster::Step& step);
     void revive(ForeignFramework& framework, const Revive& call, cluster::Step& step);
     void go_on_launching(cluster::Step& step);
+    void drop_launches(ForeignFramework& framework, Now now);
+    /// Launches or tells why not.
     void launch(ForeignFramework& framework,
                 TaskRequest request,
                 cluster::ClaimNumber claim,
                 cluster::Step& step);
-    std::shared_ptr<const TaskSpec>
-    spec_of(ForeignFramework& framework, TaskSpec spec, cluster::Step& step);
-    void release_spec(ForeignFramework& framework, SpecNumber number, cluster::Step& step);
+    void start(ForeignFramework& framework,
+               const TaskRequest& request,
+               const HostId& agent,
+               cluster::ClaimNumber claim,
+               cluster::Step& step);
+    /// Why a task can never be launched; empty when it can.
+    [[nodiscard]] std::string why_never(const ForeignFramework& framework,
+                                        const TaskRequest& request,
+                                        const HostId& offered) const;
+    /// The task's own id, or that with something behind it when another framework uses it.
     [[nodiscard]] TaskName free_name(const ForeignFramework& framework,
                                      const std::string& task_id) const;
+    std::shared_ptr<const TaskSpec>
+    spec_of(ForeignFramework& framework, TaskSpec spec, cluster::Step& step);
+    void use_spec(ForeignFramework& framework, SpecNumber number);
+    void release_spec(ForeignFramework& framework, SpecNumber number, cluster::Step& step);
 
     // updates.cpp
+    [[nodiscard]] Update update_of(const ForeignFramework& framework,
+                                   const ForeignTask& mine,
+                                   const cluster::Task& task) const;
+    /// Makes an update durable, to be sent until it is acknowledged.
     void keep(ForeignFramework& framework, ForeignTask& task, Update update, cluster::Step& step);
-    void tell(const ForeignFramework& framework, Update update, cluster::Step& step) const;
-    void tell_lost(const ForeignFramework& framework,
-                   const TaskRequest& request,
-                   TaskState state,
-                   const std::string& reason,
-                   const std::string& message,
-                   cluster::Step& step) const;
     void send_first(ForeignFramework& framework, ForeignTask& task, cluster::Step& step);
     void schedule(ForeignTask& task, MonoTime at);
-    void acknowledge(ForeignFramework& framework, const Acknowledge& call, cluster::Step& step);
     void repeat_updates(cluster::Step& step);
-    void forget(ForeignFramework& framework, const std::string& task_id, cluster::Step& step);
+    void acknowledge(ForeignFramework& framework, const Acknowledge& call, cluster::Step& step);
+    void drop_pending(ForeignFramework& framework, ForeignTask& task, cluster::Step& step);
+    void forget(ForeignFramework& framework, ForeignTask& task, cluster::Step& step);
     void remember_over(ForeignFramework& framework, const ForeignTask& task);
-    [[nodiscard]] static Update update_of(const ForeignFramework& framework,
-                                          const ForeignTask& task,
-                                          const cluster::Task& seen,
-                                          const cluster::Host* host);
+    void tell_not_launched(const ForeignFramework& framework,
+                           const TaskRequest& request,
+                           TaskState state,
+                           const std::string& reason,
+                           const std::string& message,
+                           cluster::Step& step) const;
 
     // reconcile.cpp
     void kill(ForeignFramework& framework, const Kill& call, cluster::Step& step);
+    void cancel_launch(ForeignFramework& framework, const Kill& call, cluster::Step& step);
     void reconcile(ForeignFramework& framework, const Reconcile& call, cluster::Step& step);
+    void reconcile_operations(const ForeignFramework& framework,
+                              const ReconcileOperations& call,
+                              cluster::Step& step);
     void answer_questions(cluster::Step& step);
-    /// False when the turn is full.
-    bool answer(Question& question, ForeignFramework& framework, cluster::Step& step);
+    void answer_all(Question& question,
+                    const ForeignFramework& framework,
+                    std::size_t& room,
+                    cluster::Step& step) const;
     void tell_state(const ForeignFramework& framework,
                     const Reconcile::Asked& asked,
                     cluster::Step& step) const;
-    [[nodiscard]] const TaskRequest* find_waiting(const ForeignFramework& framework,
-                                                  const std::string& task_id) const;
+    /// Of a task that nobody knows; nullopt when that cannot be said yet.
+    [[nodiscard]] std::optional<TaskState> state_of_unknown(const HostId& agent) const;
 
     cluster::Cluster& cluster_;
     Limits limits_;
@@ -208,7 +232,11 @@ class External {
     std::uint64_t next_framework_key_ = 1;
     std::uint64_t next_update_key_ = 1;
     std::uint64_t next_stream_ = 1;
-    std::vector<StreamNumber> orphaned_streams_; ///< of a discarded heart
+    std::vector<StreamNumber> orphaned_streams_;        ///< of a discarded heart
+    std::vector<FrameworkId> loaded_;                   ///< to be expected back, or to be ended
+    std::vector<TaskNumber> orphans_;                   ///< tasks of no framework
+    std::set<std::pair<MonoTime, FrameworkId>> absent_; ///< by when they are given up
+    std::set<FrameworkId> ending_;
 
     std::deque<Launching> launching_;
     std::deque<Question> questions_;

@@ -52,7 +52,9 @@ enum class FrameworkState : std::uint8_t {
 struct ForeignFramework {
     std::uint64_t key = 0; ///< of its record
     FrameworkInfo info;
-    std::string owner; ///< the principal that subscribed it
+    std::string owner;           ///< the principal that subscribed it
+    bool kills_issued = false;   ///< of one that is ending: to all of its tasks
+    std::string kills_issued_to; ///< else: up to this task
     FrameworkState state = FrameworkState::Disconnected;
     StreamNumber stream; ///< none unless connected
     std::set<std::string> suppressed_roles;
@@ -64,7 +66,7 @@ struct ForeignFramework {
     std::map<std::string, ForeignTask> tasks;
     std::unordered_map<TaskNumber, std::string> ids; ///< of those in `tasks` that the cluster has
     std::size_t unacknowledged = 0;                  ///< updates, of all tasks
-    std::size_t to_launch = 0;                       ///< tasks that wait for a later step
+    std::multiset<std::string> to_launch;            ///< ids of tasks that wait for a later step
     std::deque<OverTask> over;                       ///< oldest first
 
     /// How many tasks run each spec: equal tasks share one.
