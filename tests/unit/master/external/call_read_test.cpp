@@ -3,6 +3,9 @@
 #include "master/frameworks/external/definition/call_read.hpp"
 #include "tests/support/catch.hpp"
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 
 using namespace methos;
@@ -77,6 +80,30 @@ TEST_CASE("a call of mesos-framework, where every unset field is null, is read a
     CHECK(call.info.failover_timeout == 60500ms);
     CHECK(call.info.roles == std::vector<std::string>{"*"});
     CHECK(call.info.capabilities.empty());
+}
+
+TEST_CASE("whatever a real client was recorded to send is read") {
+    std::size_t calls = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(METHOS_RECORDED_CALLS)) {
+        if (entry.path().extension() != ".json") {
+            continue;
+        }
+        std::ifstream in(entry.path(), std::ios::binary);
+        const std::string body{std::istreambuf_iterator<char>(in), {}};
+        const auto call = read_call(body);
+        INFO(entry.path());
+        REQUIRE(call);
+        if (const auto* accept = std::get_if<Accept>(&call->body)) {
+            const auto& task = accept->launches.at(0);
+            CHECK(task.invalid == "");
+            CHECK(task.spec.image == "nginx");
+            CHECK(task.spec.command == CommandKind::Image);
+            CHECK(task.host_ports == std::vector<std::uint16_t>{31000});
+            CHECK(task.env.at("PORT0") == "31000");
+        }
+        ++calls;
+    }
+    CHECK(calls == 7);
 }
 
 TEST_CASE("roles are one, or many with MULTI_ROLE, and never both") {
