@@ -42,4 +42,10 @@ struct ContainerFacts {
     friend bool operator==(const ContainerFacts&, const ContainerFacts&) = default;
 };
 
+/// Whether a container in this state uses the host: a paused one does.
+[[nodiscard]] constexpr bool has_process(ContainerFacts::Status status) {
+    using Status = ContainerFacts::Status;
+    return status == Status::Running || status == Status::Paused || status == Status::Restarting;
+}
+
 } // namespace methos::executor

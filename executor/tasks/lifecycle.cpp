@@ -59,9 +59,7 @@ std::optional<ContainerFacts::Status> Lifecycle::seen_status() const {
 
 bool Lifecycle::is_running() const {
     return running_reported_ && !outcome_ && !facts_.id.empty() &&
-           knowledge_ != Knowledge::Absent &&
-           (facts_.status == Status::Running || facts_.status == Status::Paused ||
-            facts_.status == Status::Restarting);
+           knowledge_ != Knowledge::Absent && has_process(facts_.status);
 }
 
 void Lifecycle::wake(MonoTime at) {

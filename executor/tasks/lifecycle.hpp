@@ -88,6 +88,7 @@ class Lifecycle {
     void on(const event::Removed&, const Now& now);
     void on(const event::RemoveFailed&, const Now& now);
     void on(const event::Hint& hint, const Now& now);
+    void on(const event::Runs&, const Now& now);
     void on(const event::DockerDown&, const Now& now);
     void on(const event::DockerUp&, const Now& now);
     void on(const event::Timer&, const Now& now);

@@ -250,21 +250,34 @@ void Lifecycle::decide_stop(const Now& now) {
 }
 
 void Lifecycle::decide_cleanup(const Now& now) {
-    if (!acked_) {
-        return;
-    }
     const bool container_may_exist = create_sent_ && knowledge_ != Knowledge::Absent;
     if (!container_may_exist) {
-        forgotten_ = true;
-        actions_.emplace_back(action::Forget());
+        if (acked_) {
+            forgotten_ = true;
+            actions_.emplace_back(action::Forget());
+        }
         return;
     }
     if (call_ != Call::None || !docker_up_) {
         return;
     }
-    const auto due = superseded_ ? not_before_ : std::max(keep_until_, not_before_);
-    if (now.mono < due) {
-        wake(due);
+    if (now.mono < not_before_) {
+        wake(not_before_);
+        return;
+    }
+    if (knowledge_ == Knowledge::Unknown) {
+        call_ = Call::Inspect;
+        dirty_ = false;
+        actions_.emplace_back(action::Inspect{facts_.id});
+        return;
+    }
+    // Somebody started it again. What it uses was given back: nothing may keep it.
+    const bool runs_on = has_process(facts_.status);
+    if (!acked_ && !runs_on) {
+        return;
+    }
+    if (now.mono < keep_until_ && !superseded_ && !runs_on) {
+        wake(keep_until_);
         return;
     }
     call_ = Call::Remove;

@@ -240,6 +240,12 @@ void Lifecycle::on(const event::Hint& hint, const Now&) {
     want_inspect();
 }
 
+void Lifecycle::on(const event::Runs&, const Now&) {
+    if (running_reported_ || outcome_) { // before, it is our own start
+        want_inspect();
+    }
+}
+
 void Lifecycle::on(const event::DockerDown&, const Now&) {
     docker_up_ = false;
     outage_ = outage_ || is_running();
@@ -287,7 +293,8 @@ void Lifecycle::tell_trouble(const std::string& message, const Now& now) {
 void Lifecycle::want_inspect() {
     if (call_ == Call::Inspect) {
         dirty_ = true;
-    } else if (create_sent_ && !outcome_ && call_ == Call::None) {
+    } else if (create_sent_ && call_ == Call::None &&
+               (!outcome_ || knowledge_ == Knowledge::Present)) {
         knowledge_ = Knowledge::Unknown;
     }
 }

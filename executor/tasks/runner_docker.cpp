@@ -29,7 +29,11 @@ void TaskRunner::docker_event(const docker::Event& event) {
     const auto task = event.attributes.find(label::task);
     if (task != event.attributes.end()) {
         const TaskName name(task->second);
-        carry_out(book_.container_event(name, event.id, event.exit_code(), clock_.now()));
+        Event what = event::Hint{event.exit_code()};
+        if (event.action == "start") {
+            what = event::Runs();
+        }
+        carry_out(book_.container_event(name, event.id, what, clock_.now()));
     }
 }
 

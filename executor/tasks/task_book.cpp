@@ -138,13 +138,14 @@ Orders TaskBook::listed(const std::vector<ContainerFacts>& list, const Now& now)
 
 Orders TaskBook::container_event(const TaskName& task,
                                  const std::string& container_id,
-                                 std::optional<int> exit_code,
+                                 const Event& event,
                                  const Now& now) {
     Orders orders;
     const auto found = tasks_.find(task);
-    if (found != tasks_.end() && found->second.life.container_id() == container_id) {
-        step(task, event::Hint{exit_code}, now, orders);
+    if (found == tasks_.end() || found->second.life.container_id() != container_id) {
+        return orders;
     }
+    step(task, event, now, orders);
     return orders;
 }
 
@@ -283,6 +284,8 @@ void TaskBook::step(const TaskName& name, const Event& event, const Now& now, Or
             superseded = superseded_by(task, report->status);
         } else if (const auto* create = std::get_if<action::Create>(&action)) {
             task.container_name = container_name_of(name) + create->name_suffix;
+        } else if (std::holds_alternative<action::Remove>(action)) {
+            note_if_it_runs_on(task.life, orders);
         } else if (std::holds_alternative<action::Forget>(action)) {
             forgotten = true;
         }
@@ -294,6 +297,17 @@ void TaskBook::step(const TaskName& name, const Event& event, const Now& now, Or
     if (forgotten) {
         outbox_.forget(name);
         tasks_.erase(found);
+    }
+}
+
+void TaskBook::note_if_it_runs_on(const Lifecycle& life, Orders& orders) {
+    const auto seen = life.seen_status();
+    if (life.ended() && seen && has_process(*seen)) {
+        orders.emplace_back(order::Note{true,
+                                        "somebody started the container of an ended task again; "
+                                        "removing it",
+                                        life.identity().name,
+                                        life.container_id()});
     }
 }
 

@@ -93,10 +93,10 @@ class TaskBook {
     [[nodiscard]] Orders docker_down(const Now& now);
     /// A regular list: unknown containers are adopted, known ones that differ are looked at.
     [[nodiscard]] Orders listed(const std::vector<ContainerFacts>& list, const Now& now);
-    /// A container of `task` has ended or was removed, as an event tells it.
+    /// A container of `task` has ended or was removed (Hint) or was started (Runs).
     [[nodiscard]] Orders container_event(const TaskName& task,
                                          const std::string& container_id,
-                                         std::optional<int> exit_code,
+                                         const Event& event,
                                          const Now& now);
     /// The answer to InspectFound: Seen, Missing or InspectFailed.
     [[nodiscard]] Orders
@@ -135,6 +135,7 @@ class TaskBook {
     };
 
     void step(const TaskName& name, const Event& event, const Now& now, Orders& orders);
+    static void note_if_it_runs_on(const Lifecycle& life, Orders& orders);
     void step_all(const Event& event, const Now& now, Orders& orders);
     void compare(const std::vector<ContainerFacts>& list, const Now& now, Orders& orders);
     void adopt(const ContainerFacts& row, Orders& orders);

@@ -80,6 +80,9 @@ struct Hint {
     std::optional<int> exit_code; ///< of a die event; used only when inspect comes too late
 };
 
+/// An Engine event says that the container was started. It may come after the event of its end.
+struct Runs {};
+
 struct DockerDown {};
 
 struct DockerUp {};
@@ -107,6 +110,7 @@ using Event = std::variant<event::Begin,
                            event::Removed,
                            event::RemoveFailed,
                            event::Hint,
+                           event::Runs,
                            event::DockerDown,
                            event::DockerUp,
                            event::Timer,

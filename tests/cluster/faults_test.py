@@ -137,6 +137,31 @@ class FaultsTest(ClusterCase):
         self.wait_running(app, 3)
         self.assertEqual(before, self.snapshot(app))
 
+    def test_a_container_that_somebody_starts_again_does_not_run_beside_its_replacement(self):
+        app = self.deploy("started-by-hand", 2)
+        host, container = self.one_of(app)
+        host.docker.post(f"/containers/{container['Id']}/kill")
+        wait_until("it is replaced", lambda: container["Config"]["Labels"]["io.methos.task"] not in
+                   self.tasks_that_run(app) and len(self.tasks_that_run(app)) == 2, SETTLE_SECONDS)
+        host.docker.post(f"/containers/{container['Id']}/start")
+        self.wait_nothing_runs_unknown(app)
+        wait_until("it is removed", lambda: container["Id"] not in self.snapshot(app), SETTLE_SECONDS)
+        host, container = self.one_of(app)
+        host.docker.post(f"/containers/{container['Id']}/restart")
+        self.wait_nothing_runs_unknown(app)
+
+    def one_of(self, app):
+        """A host and a running container of the app on it."""
+        host = next(host for host in self.lab.hosts if self.containers(app, [host]))
+        return host, self.containers(app, [host])[0]
+
+    def tasks_that_run(self, app):
+        return sorted(task["id"] for task in self.running_tasks(app))
+
+    def wait_nothing_runs_unknown(self, app):
+        wait_until("what runs on the hosts is what the master knows", lambda: self.tasks_that_run(app) == sorted(
+            container["Config"]["Labels"]["io.methos.task"] for container in self.containers(app)), SETTLE_SECONDS)
+
     def test_everything_killed_at_once_comes_back_as_it_was(self):
         app = self.deploy("all-killed", 6)
         before = self.snapshot(app)

@@ -126,6 +126,70 @@ SCENARIO("a task is launched, runs and ends by itself") {
     }
 }
 
+SCENARIO("a container that somebody starts again does not run beside its replacement") {
+    Bench bench;
+    (void)bench.to_running();
+
+    WHEN("its task is known to have ended") {
+        (void)bench.feed(event::Hint{0});
+        REQUIRE(states(bench.feed(event::Seen{Bench::facts(Status::Exited)})) ==
+                std::vector{TaskState::Finished});
+        const auto runs_again = [&bench] {
+            REQUIRE(find<action::Inspect>(bench.feed(event::Runs())) != nullptr);
+            return bench.feed(event::Seen{Bench::facts(Status::Running)});
+        };
+        THEN("it is removed at once, though it was to be kept for its logs") {
+            (void)bench.feed(event::TerminalAcked());
+            const auto again = runs_again();
+            REQUIRE(find<action::Remove>(again) != nullptr);
+            CHECK(states(again).empty());
+            CHECK(find<action::Forget>(bench.feed(event::Removed())) != nullptr);
+        }
+        THEN("it is removed before the ACK, and the task waits for that") {
+            CHECK(find<action::Remove>(runs_again()) != nullptr);
+            CHECK(find<action::Forget>(bench.feed(event::Removed())) == nullptr);
+            CHECK(find<action::Forget>(bench.feed(event::TerminalAcked())) != nullptr);
+        }
+        THEN("a removal that fails is tried again") {
+            (void)runs_again();
+            CHECK(find<action::Remove>(bench.feed(event::RemoveFailed())) == nullptr);
+            bench.now.mono += 1s;
+            CHECK(find<action::Inspect>(bench.feed(event::Timer())) != nullptr);
+            const auto seen = bench.feed(event::Seen{Bench::facts(Status::Running)});
+            CHECK(find<action::Remove>(seen) != nullptr);
+        }
+        THEN("the late event of its own start does not take its logs away") {
+            (void)bench.feed(event::TerminalAcked());
+            REQUIRE(find<action::Inspect>(bench.feed(event::Runs())) != nullptr);
+            CHECK(bench.feed(event::Seen{Bench::facts(Status::Exited)}).empty());
+            bench.now.mono += 10min;
+            CHECK(find<action::Remove>(bench.feed(event::Timer())) != nullptr);
+        }
+    }
+    WHEN("its end was not seen yet") {
+        (void)bench.feed(event::Hint{0}); // the inspect that this asks for is under way
+        (void)bench.feed(event::Runs());
+        THEN("what that inspect says of its end is looked at again, and the task goes on") {
+            const auto ended = bench.feed(event::Seen{Bench::facts(Status::Exited)});
+            CHECK(states(ended).empty());
+            REQUIRE(find<action::Inspect>(ended) != nullptr);
+            CHECK(bench.feed(event::Seen{Bench::facts(Status::Running)}).empty());
+            CHECK_FALSE(bench.life.ended());
+        }
+    }
+}
+
+SCENARIO("the start of a task's own container is no news") {
+    Bench bench;
+    bench.to_started();
+    CHECK(bench.feed(event::Runs()).empty()); // usually before the start call's answer
+    CHECK(find<action::Inspect>(bench.feed(event::Started())) != nullptr);
+    CHECK(bench.feed(event::Runs()).empty());
+    const auto seen = bench.feed(event::Seen{Bench::facts(Status::Running)});
+    CHECK(states(seen) == std::vector{TaskState::Running});
+    CHECK(find<action::Inspect>(seen) == nullptr);
+}
+
 SCENARIO("a task that ends before it was inspected says RUNNING first") {
     Bench bench;
     bench.to_started();

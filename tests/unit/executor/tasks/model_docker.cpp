@@ -142,6 +142,14 @@ void ModelDocker::random_event() {
     case 7:
         feed(event::PullProgress{"half"});
         break;
+    case 8: // somebody starts it again
+        for (auto& container : containers_) {
+            if (container.status == Status::Exited && chance(50)) {
+                container.status = Status::Running;
+                feed(event::Runs());
+            }
+        }
+        break;
     default:
         break;
     }
@@ -293,7 +301,7 @@ void ModelDocker::take(Actions actions) {
             if (is_terminal(state)) {
                 const bool repeated = terminal_ && state == last_state;
                 terminal_reports += repeated ? 0 : 1; // a kill after the end says it again
-                terminal_while_running = terminal_while_running || any_running();
+                terminal_while_running = terminal_while_running || (!repeated && any_running());
                 terminal_ = true;
             } else if (terminal_) {
                 ++reports_after_terminal;

@@ -236,7 +236,8 @@ SCENARIO("only the newest ended container of an app is kept") {
         {container_of("demo.1", Status::Exited), container_of("demo.2", Status::Running)});
     CHECK_FALSE(asks_for<action::Remove>(bench.acknowledge("demo.1"), "demo.1"));
 
-    const auto orders = bench.book.container_event(TaskName("demo.2"), "c-demo.2", 1, bench.now);
+    const auto orders =
+        bench.book.container_event(TaskName("demo.2"), "c-demo.2", event::Hint{1}, bench.now);
     CHECK(asks_for<action::Inspect>(orders, "demo.2"));
     const auto ended = bench.book.deliver(
         TaskName("demo.2"), event::Seen{container_of("demo.2", Status::Exited)}, bench.now);
@@ -260,6 +261,25 @@ SCENARIO("a list that differs from what is known is looked into") {
     CHECK(bench.book.listed({container_of("demo.1", Status::Running)}, bench.now).empty());
     CHECK(asks_for<action::Inspect>(
         bench.book.listed({container_of("demo.1", Status::Exited)}, bench.now), "demo.1"));
+}
+
+SCENARIO("an ended container that was found again and is started by somebody is removed") {
+    Bench bench;
+    (void)bench.to_known({container_of("demo.1", Status::Exited)});
+    (void)bench.acknowledge("demo.1");
+    const auto running = container_of("demo.1", Status::Running);
+    const TaskName name("demo.1");
+
+    WHEN("an event tells it") {
+        CHECK(asks_for<action::Inspect>(
+            bench.book.container_event(name, running.id, event::Runs(), bench.now), "demo.1"));
+    }
+    WHEN("the event was lost, and the next list tells it") {
+        CHECK(asks_for<action::Inspect>(bench.book.listed({running}, bench.now), "demo.1"));
+    }
+    const auto orders = bench.book.deliver(name, event::Seen{running}, bench.now);
+    CHECK(asks_for<action::Remove>(orders, "demo.1"));
+    CHECK(count<order::Note>(orders) == 1);
 }
 
 } // namespace methos::executor
