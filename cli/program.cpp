@@ -36,6 +36,7 @@ struct Flags {
     RunOptions run;
     LogsOptions logs;
     DevOptions dev;
+    DrainOptions drain;
     std::int64_t tail = -1;
     std::string app;
     std::string file;
@@ -64,6 +65,46 @@ void add_wait_flags(CLI::App& verb, Flags& flags) {
     verb.add_flag("-d,--detach", flags.detach, "Do not wait until it is done");
     verb.add_option("--timeout", flags.timeout, "Wait at most that long (exit code 124)")
         ->capture_default_str();
+}
+
+/// What operators do with one host.
+void add_host_verbs(CLI::App& hosts, Flags& flags) {
+    auto& inspect = *hosts.add_subcommand("inspect", "One host and the tasks on it");
+    inspect.add_option("HOST", flags.host, "Its id, the start of it, or its hostname")->required();
+    inspect.callback([&flags] {
+        flags.command = [&flags](Session& session) {
+            return run_host_inspect(session, flags.host);
+        };
+    });
+    const std::pair<const char*, const char*> verbs[] = {
+        {"cordon", "It takes nothing new; what it has stays"},
+        {"uncordon", "It takes tasks again; ends a drain, too"},
+        {"gone", "It never comes back: what it had is replaced, and it is forgotten"}};
+    for (const auto& [verb, description] : verbs) {
+        auto& command = *hosts.add_subcommand(verb, description);
+        command.add_option("HOST", flags.host, "Its id, the start of it, or its hostname")
+            ->required();
+        command.callback([&flags, verb = std::string(verb)] {
+            flags.command = [&flags, verb](Session& session) {
+                return run_host_change(session, verb, flags.host);
+            };
+        });
+    }
+    auto& drain = *hosts.add_subcommand("drain", "What it has moves to other hosts");
+    drain.add_option("HOST", flags.host, "Its id, the start of it, or its hostname")->required();
+    drain.add_option("--grace", flags.drain.grace, "The longest a task may take to end: 30s");
+    drain.add_option("--deadline", flags.drain.deadline, "Kill what is left after that: 10m");
+    drain
+        .add_option("--at-once",
+                    flags.drain.at_once,
+                    "Of foreign frameworks' tasks, end so many at the same time (10)")
+        ->check(CLI::Range(1, 100'000));
+    add_wait_flags(drain, flags);
+    drain.callback([&flags] {
+        flags.command = [&flags](Session& session) {
+            return run_host_drain(session, flags.host, flags.drain);
+        };
+    });
 }
 
 CLI::Option* add_app(CLI::App& verb, Flags& flags) {
@@ -168,8 +209,11 @@ void add_readers(CLI::App& program, Flags& flags) {
     auto& hosts = *program.add_subcommand("hosts", "The machines");
     hosts.add_option("HOST", flags.host, "Only this one: its id, the start of it, its hostname");
     hosts.callback([&flags] {
-        flags.command = [&flags](Session& session) { return run_hosts(session, flags.host); };
+        if (!flags.command) {
+            flags.command = [&flags](Session& session) { return run_hosts(session, flags.host); };
+        }
     });
+    add_host_verbs(hosts, flags);
     program.add_subcommand("version", "The versions of client and master")->callback([&flags] {
         flags.command = run_version;
     });

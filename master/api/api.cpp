@@ -164,6 +164,8 @@ http::Router make_router(ApiContext& context) {
     add_process_routes(router, context);
     add_marathon_routes(router, context);
     add_methos_routes(router, context);
+    add_host_routes(router, context);
+    add_role_routes(router, context);
     add_log_routes(router, context);
     add_unimplemented_routes(router);
     return router;

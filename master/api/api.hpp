@@ -34,6 +34,8 @@ struct ApiContext {
 // The parts of make_router.
 void add_marathon_routes(http::Router& router, ApiContext& context);
 void add_methos_routes(http::Router& router, ApiContext& context);
+void add_host_routes(http::Router& router, ApiContext& context);
+void add_role_routes(http::Router& router, ApiContext& context);
 void add_log_routes(http::Router& router, ApiContext& context);
 
 } // namespace methos::master

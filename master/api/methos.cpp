@@ -1,4 +1,4 @@
-// /methos/v1: what Marathon's API lacks: hosts, why, and apps with everything that Methos knows of
+// /methos/v1: what Marathon's API lacks: why, and apps with everything that Methos knows of
 // them.
 #include "master/api/api.hpp"
 #include "master/api/print.hpp"
@@ -25,17 +25,6 @@ const services::App& find_app(const ApiContext& context, const http::Request& re
         throw Failure(Code::NotFound, "App '" + id.value + "' does not exist");
     }
     return *app;
-}
-
-awaitable<http::Response> list_hosts(ApiContext& context, http::Request /*request*/) {
-    json document;
-    document["hosts"] = json::array();
-    for (const auto& [number, host] : context.shell.heart().cluster().hosts()) {
-        document["hosts"].push_back(print_host(host));
-    }
-    auto response = reply(document);
-    co_await context.shell.committed();
-    co_return response;
 }
 
 awaitable<http::Response> explain(ApiContext& context, http::Request request) {
@@ -81,7 +70,6 @@ void add_methos_routes(http::Router& router, ApiContext& context) {
     };
 
     static constexpr Row rows[] = {
-        {"/methos/v1/hosts", list_hosts},
         {"/methos/v1/why/{id*}", explain},
         {"/methos/v1/apps", list_apps},
         {"/methos/v1/apps/{id*}", show_app},

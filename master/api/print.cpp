@@ -71,7 +71,7 @@ json print_task(const cluster::Task& task,
     if (dialect == Dialect::Methos) {
         out["message"] = task.message;
         out["address"] = host->info.address;
-        out["hostState"] = std::string(to_string(host->state));
+        out["hostState"] = std::string(shown_state(*host));
         out["containerId"] = task.container_id;
         out["requestId"] = task.request.value;
     }
@@ -140,7 +140,7 @@ json print_host(const cluster::Host& host) {
                           {"ranges", format_ports(host.info.resources.ports)}};
     return {{"id", host.info.id.value},
             {"hostname", host.info.hostname},
-            {"state", std::string(to_string(host.state))},
+            {"state", std::string(shown_state(host))},
             {"address", host.info.address},
             {"role", host.info.role},
             {"resources", std::move(resources)},

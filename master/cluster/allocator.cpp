@@ -52,6 +52,9 @@ Unfit Cluster::unfit_with(const Host& host,
     if (host.state != HostState::Up || !host.inventoried) {
         return Unfit::NotUp;
     }
+    if (host.duty != Duty::Active) {
+        return Unfit::Drain;
+    }
     if (!accepts_role(demand, host.info.role)) {
         return demand.roles.empty() ? Unfit::Reservation : Unfit::Role;
     }
@@ -81,7 +84,8 @@ std::map<Unfit, std::size_t> Cluster::explain(const Demand& demand) const {
 
 bool Cluster::offerable(const Host& host) const {
     const auto free = host.free();
-    return host.state == HostState::Up && host.inventoried && host.cleared_for.demand.empty() &&
+    return host.state == HostState::Up && host.inventoried && host.duty == Duty::Active &&
+           host.cleared_for.demand.empty() &&
            (free.milli_cpus >= policy_.offer_milli_cpus_min ||
             free.mem_bytes >= policy_.offer_mem_bytes_min);
 }
@@ -112,7 +116,7 @@ void Cluster::refresh_total() {
     }
     Resources total;
     for (const auto& [number, host] : hosts_) {
-        if (host.state != HostState::Lost) {
+        if (host.state != HostState::Lost && host.duty == Duty::Active) {
             total += host.info.resources.scalars;
         }
     }

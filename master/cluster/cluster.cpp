@@ -105,6 +105,16 @@ void Cluster::load_host(HostNumber number, const std::string& bytes) {
     host.key_hash = record.key_hash();
     host.state = record.lost() ? HostState::Lost : HostState::Restarting;
     host.lost_at = from_ms(record.lost_at_ms());
+    if (record.duty() > static_cast<std::uint32_t>(Duty::Gone)) {
+        throw Failure(Code::Internal, "the stored duty of host " + record.id() + " is damaged");
+    }
+    host.duty = static_cast<Duty>(record.duty());
+    host.drain.grace_max = std::chrono::milliseconds(record.drain_grace_max_ms());
+    host.drain.deadline = from_ms(record.drain_deadline_ms());
+    host.drain.at_once = record.drain_at_once();
+    if (host.leaving()) {
+        leaving_.insert(number);
+    }
     host.free_ports = host.info.resources.ports;
     host_by_id_[record.id()] = number;
 }
@@ -259,6 +269,11 @@ void Cluster::save_host(const Host& host, Step& step) {
     record.set_key_hash(host.key_hash);
     record.set_lost(host.state == HostState::Lost);
     record.set_lost_at_ms(to_ms(host.lost_at));
+    record.set_duty(static_cast<std::uint32_t>(host.duty));
+    record.set_drain_grace_max_ms(
+        std::chrono::duration_cast<std::chrono::milliseconds>(host.drain.grace_max).count());
+    record.set_drain_deadline_ms(to_ms(host.drain.deadline));
+    record.set_drain_at_once(host.drain.at_once);
     step.put(state::Table::Host, host.number.value, record.SerializeAsString());
 }
 

@@ -87,6 +87,20 @@ class Cluster {
     void statuses(SessionNumber session, const std::vector<TaskStatus>& tasks, Step& step);
     /// Deadlines, retries, leftovers. Call it every beat interval and whenever Step::more was set.
     void tick(Step& step);
+    // --- operators
+    // ----------------------------------------------------------------------------------------------
+    /// Takes nothing new from now on. Errors (all four): NotFound; Conflict when its duty forbids
+    /// it.
+    [[nodiscard]] Result<void> cordon(HostNumber number, Step& step);
+    /// Takes tasks again; a drain that has not ended is given up.
+    [[nodiscard]] Result<void> uncordon(HostNumber number, Step& step);
+    /// What it has moves away: our own frameworks replace before they end, foreign ones' tasks are
+    /// killed; at the deadline all are.
+    [[nodiscard]] Result<void> drain(HostNumber number, const DrainTerms& terms, Step& step);
+    /// It never comes back: its tasks are TASK_GONE_BY_OPERATOR, and it is forgotten. A host that
+    /// joins again afterwards is a new one, and what it runs is unknown. Errors: Conflict while its
+    /// executor is connected.
+    [[nodiscard]] Result<void> mark_gone(HostNumber number, Step& step);
     /// The loop slept for `gap` more than it should have: deadlines of liveness move by it.
     void paused(Duration gap);
 
@@ -199,6 +213,12 @@ class Cluster {
     void lose(Host& host, const std::string& why, Step& step);
     void note_loss(Step& step);
     void check_liveness(Step& step);
+    void set_duty(Host& host, Duty duty, Step& step);
+    void continue_drains(Step& step);
+    bool drain_some(Host& host, Step& step);
+    bool end_gone(Host& host, Step& step);
+    void forget(Host& host, Step& step);
+    [[nodiscard]] Result<Host*> host_to_change(HostNumber number);
     void retry_kills(Step& step);
     void notify(const Task& task, TaskState before, Step& step);
 
@@ -284,6 +304,7 @@ class Cluster {
     std::vector<std::pair<std::uint64_t, std::size_t>> improvements_; ///< generation, slot
     std::map<Shares::Client, std::uint64_t>
         nothing_found_;             ///< classic clients, in which generation
+    std::set<HostNumber> leaving_;  ///< hosts being drained or gone
     std::set<HostNumber> clearing_; ///< hosts that are cleared for a demand
     std::size_t offer_cursor_ = 0;
     MonoTime swept_at_ = MonoTime::min();

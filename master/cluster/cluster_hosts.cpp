@@ -112,8 +112,13 @@ void Cluster::host_changed(SessionNumber session, HostInfo info, Step& step) {
 Host& Cluster::new_host(HostNumber number) {
     auto& host = hosts_[number];
     host.number = number;
-    host.slot = slots_.size();
-    slots_.push_back(&host);
+    const auto vacant = std::find(slots_.begin(), slots_.end(), nullptr);
+    host.slot = static_cast<std::size_t>(vacant - slots_.begin());
+    if (vacant == slots_.end()) {
+        slots_.push_back(&host);
+    } else {
+        *vacant = &host;
+    }
     return host;
 }
 
@@ -282,6 +287,7 @@ void Cluster::paused(Duration gap) {
 
 void Cluster::tick(Step& step) {
     check_liveness(step);
+    continue_drains(step);
     while (!missing_.empty() && step.has_room()) {
         const auto number = missing_.front();
         missing_.pop_front();

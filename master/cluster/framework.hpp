@@ -60,7 +60,8 @@ struct Acceptance {
 struct FrameworkTerms {
     std::vector<std::string> roles{"*"}; ///< it may be offered resources for
     std::set<std::string> suppressed;    ///< of these: it wants no offers now
-    bool classic = false;                ///< gets offers to hold, instead of publishing its demand
+    bool moves_tasks = false; ///< away from hosts that are drained; others' tasks are killed there
+    bool classic = false;     ///< gets offers to hold, instead of publishing its demand
 };
 
 class Framework {
@@ -96,6 +97,9 @@ class Framework {
     virtual void offers_made(const std::vector<const Offer*>& /*offers*/, Step& /*step*/) {}
 
     virtual void offer_rescinded(const Offer& /*offer*/, Step& /*step*/) {}
+
+    /// What the host's tasks count for may have changed: it is drained, or not any more.
+    virtual void host_leaving(const Host& /*host*/, Step& /*step*/) {}
 
     /// The host, with everything on it, is lost.
     virtual void host_lost(const Host& /*host*/, Step& /*step*/) {}

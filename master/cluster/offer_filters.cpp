@@ -90,16 +90,18 @@ bool OfferFilters::clear_client(std::uint32_t client) {
     return true;
 }
 
-void OfferFilters::clear_slot(std::size_t slot) {
+void OfferFilters::forget_host(std::size_t slot) {
     for (auto& row : rows_) {
         row.hosts.erase(slot);
     }
-    levels_[slot] = Level();
+    if (slot < levels_.size()) {
+        levels_[slot] = Level();
+    }
 }
 
 void OfferFilters::host_has(std::size_t slot, const Resources& free) {
     if (slot < levels_.size() && levels_[slot].in_use && !levels_[slot].least.contains(free)) {
-        clear_slot(slot);
+        forget_host(slot);
     }
 }
 

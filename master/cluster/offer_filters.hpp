@@ -37,6 +37,8 @@ class OfferFilters {
     /// The host has `free` resources now: when that is more than was declined, whoever declined it
     /// is asked again.
     void host_has(std::size_t slot, const Resources& free);
+    /// The slot is another host's from now on.
+    void forget_host(std::size_t slot);
     /// Returns whether a filter has run out.
     bool expire(MonoTime now);
     [[nodiscard]] const SlotSet& of(std::uint32_t client) const;
@@ -47,8 +49,6 @@ class OfferFilters {
         std::vector<MonoTime> until; ///< per slot; MonoTime::min() where there is none
         MonoTime earliest = MonoTime::max();
     };
-
-    void clear_slot(std::size_t slot);
 
     std::vector<Row> rows_; ///< per client
 

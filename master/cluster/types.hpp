@@ -18,6 +18,26 @@ enum class HostState : std::uint8_t { Up, Restarting, DockerDown, Lost };
 /// "UP", as GET /methos/v1/hosts prints it.
 [[nodiscard]] std::string_view to_string(HostState state);
 
+/// What an operator wants of a host, whatever state it is in.
+enum class Duty : std::uint8_t {
+    Active,
+    Cordoned, ///< takes nothing new
+    Draining, ///< takes nothing new, and what it has moves away
+    Drained,  ///< has nothing left, and takes nothing new
+    Gone,     ///< never comes back: what it had is ended, then it is forgotten
+};
+
+[[nodiscard]] std::string_view to_string(Duty duty);
+
+/// How a host is drained.
+struct DrainTerms {
+    /// The longest that a task may take to end; negative: as its own spec says.
+    Duration grace_max = Duration(-1);
+    /// Then whatever is still there is killed; the epoch: never.
+    WallTime deadline;
+    std::int64_t at_once = 10; ///< of foreign frameworks' tasks, so many are ended at the same time
+};
+
 struct Host {
     HostNumber number;
     HostInfo info;
@@ -29,6 +49,8 @@ struct Host {
     WallTime last_seen;
     MonoTime grace_until = MonoTime::max(); ///< of Restarting and DockerDown: then Lost
     WallTime lost_at;                       ///< when it was lost last
+    Duty duty = Duty::Active;
+    DrainTerms drain;   ///< of Duty::Draining
     Resources used;     ///< by tasks that are not terminal, killed or unreachable ones included
     Resources offered;  ///< in outstanding offers and claims
     PortSet free_ports; ///< neither used by a task nor in an offer or a claim
@@ -45,6 +67,9 @@ struct Host {
     Cleared cleared_for;
     std::set<TaskNumber> tasks;
     std::set<SpecNumber> sent_specs; ///< that this session's LAUNCHes have carried
+
+    /// What has to move away from it counts as old for its framework.
+    [[nodiscard]] bool leaving() const { return duty == Duty::Draining || duty == Duty::Gone; }
 
     [[nodiscard]] Resources free() const { return info.resources.scalars - used - offered; }
 };
@@ -106,6 +131,9 @@ struct Offer {
     PortSet ports;
     MonoTime made_at = MonoTime::min();
 };
+
+/// The one word that people see: the duty of a host that is up, otherwise its state.
+[[nodiscard]] std::string_view shown_state(const Host& host);
 
 /// Why a host cannot take a task; the first that applies, in this order.
 enum class Unfit : std::uint8_t {

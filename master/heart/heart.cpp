@@ -7,7 +7,9 @@ namespace methos::heart {
 Heart::Heart(const Options& options)
     : cluster_(options.policy), services_(cluster_, options.default_image),
       external_(cluster_, options.external, options.default_image) {
-    cluster_.add_framework(services_);
+    cluster::FrameworkTerms terms;
+    terms.moves_tasks = true;
+    cluster_.add_framework(services_, terms);
 }
 
 void Heart::load(state::Table table, std::uint64_t key, const std::string& bytes) {

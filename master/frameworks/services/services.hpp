@@ -111,6 +111,7 @@ class Services final : public cluster::Framework {
                                                              TaskNumber number) override;
     void launched(const cluster::Task& task, cluster::Step& step) override;
     void task_changed(const cluster::Task& task, TaskState before, cluster::Step& step) override;
+    void host_leaving(const cluster::Host& host, cluster::Step& step) override;
 
   private:
     /// The instances of an app, sorted by what they are good for.

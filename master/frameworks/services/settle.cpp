@@ -64,7 +64,9 @@ Services::Census Services::census(const App& app, Now now) const {
     for (const auto number : app.tasks) {
         const auto* task = cluster_.find_task(number);
         if (task->active()) {
-            (task->spec == app.spec ? census.current : census.old).push_back(task);
+            // What is on a host that is drained is replaced as an old version is.
+            const bool stays = task->spec == app.spec && !cluster_.find_host(task->host)->leaving();
+            (stays ? census.current : census.old).push_back(task);
             census.running += task->running() ? 1U : 0U;
         } else if (task->unreachable && still_counts(app, *task, now)) {
             ++census.held;
@@ -236,7 +238,7 @@ void Services::task_changed(const cluster::Task& task, TaskState /*before*/, clu
     end.version = cluster_.find_spec(task.spec)->version;
     app->last_end = std::move(end);
     const bool by_itself = !task.kill_wanted && task.reported != TaskState::Killed;
-    if (by_itself && task.reason != Reason::Reconciliation) {
+    if (by_itself && task.reason != Reason::Reconciliation && task.reason != Reason::HostGone) {
         delay_next(*app, step.now); // what its host lost is not the app's fault
     }
     if (by_itself && task.reported != TaskState::Finished) {
@@ -244,6 +246,14 @@ void Services::task_changed(const cluster::Task& task, TaskState /*before*/, clu
     }
     save_ends(*app, step);
     drop_spec_when_unused(*app, task.spec, step);
+}
+
+void Services::host_leaving(const cluster::Host& host, cluster::Step& /*step*/) {
+    for (const auto number : host.tasks) {
+        if (auto* app = app_of(*cluster_.find_task(number)); app != nullptr) {
+            dirty_.insert(app->definition.id);
+        }
+    }
 }
 
 void Services::drop_spec_when_unused(const App& app, SpecNumber spec, cluster::Step& step) {
