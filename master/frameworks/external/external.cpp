@@ -37,7 +37,12 @@ void External::load_update(std::uint64_t key, const std::string& bytes) {
         ++framework->unacknowledged;
         return;
     }
+    if (auto* resting = std::get_if<RestingName>(&loaded)) {
+        names_.lay_to_rest(std::move(*resting));
+        return;
+    }
     auto& [framework_key, task] = std::get<LoadedTask>(loaded);
+    names_.take(task.name);
     for (auto& [id, framework] : frameworks_) {
         if (framework.key == framework_key) {
             task_by_key_.emplace(key, std::pair(&framework, task.id));
@@ -154,6 +159,7 @@ void External::decide(cluster::Step& step) {
     go_on_launching(step);
     answer_questions(step);
     repeat_updates(step);
+    free_rested_names(step);
 }
 
 void External::end_orphans(cluster::Step& step) {

@@ -12,6 +12,7 @@
 #include "master/cluster/cluster.hpp"
 #include "master/frameworks/external/foreign_framework.hpp"
 #include "master/frameworks/external/messages.hpp"
+#include "master/frameworks/external/task_names.hpp"
 
 #include <deque>
 #include <map>
@@ -177,9 +178,8 @@ class External {
     [[nodiscard]] std::string why_never(const ForeignFramework& framework,
                                         const TaskRequest& request,
                                         const HostId& offered) const;
-    /// The task's own id, or that with something behind it when another framework uses it.
-    [[nodiscard]] TaskName free_name(const ForeignFramework& framework,
-                                     const std::string& task_id) const;
+    /// The task's own id, or that with something behind it when it is or was another task's.
+    [[nodiscard]] TaskName free_name(const std::string& task_id, cluster::Step& step);
     std::shared_ptr<const TaskSpec>
     spec_of(ForeignFramework& framework, TaskSpec spec, cluster::Step& step);
     void use_spec(ForeignFramework& framework, SpecNumber number);
@@ -197,6 +197,7 @@ class External {
     void acknowledge(ForeignFramework& framework, const Acknowledge& call, cluster::Step& step);
     void drop_pending(ForeignFramework& framework, ForeignTask& task, cluster::Step& step);
     void forget(ForeignFramework& framework, ForeignTask& task, cluster::Step& step);
+    void free_rested_names(cluster::Step& step);
     void remember_over(ForeignFramework& framework, const ForeignTask& task);
     void tell_not_launched(const ForeignFramework& framework,
                            const TaskRequest& request,
@@ -245,6 +246,7 @@ class External {
     std::set<std::pair<MonoTime, std::uint64_t>> retries_;
     std::unordered_map<std::uint64_t, std::pair<ForeignFramework*, std::string>> task_by_key_;
     std::size_t over_tasks_ = 0;
+    TaskNames names_;
 };
 
 } // namespace methos::external

@@ -25,9 +25,10 @@ struct PendingUpdate {
 /// A task as its framework knows it: from its launch until it is over and every update about it has
 /// been acknowledged. Durable.
 struct ForeignTask {
-    std::uint64_t key = 0;  ///< of its record; grows with every task
-    std::string id;         ///< as the framework named it
-    TaskNumber number;      ///< in the cluster; none when it is over
+    std::uint64_t key = 0; ///< of its record; grows with every task
+    std::string id;        ///< as the framework named it
+    TaskName name;         ///< in the cluster: the id, with something behind it when that was taken
+    TaskNumber number;     ///< in the cluster; none when it is over
     std::string definition; ///< its TaskInfo, compact JSON
     Update latest;          ///< what was last made known; what is asked for when it is over
     /// The first has been sent, the others wait for its acknowledgement.

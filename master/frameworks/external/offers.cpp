@@ -241,12 +241,13 @@ void External::start(ForeignFramework& framework,
                      cluster::ClaimNumber claim,
                      cluster::Step& step) {
     cluster::Launching launching;
-    launching.name = free_name(framework, request.task_id);
+    launching.name = free_name(request.task_id, step);
     launching.spec = spec_of(framework, request.spec, step);
     launching.host_ports = request.host_ports;
     launching.env = request.env;
     launching.env["MESOS_TASK_ID"] = request.task_id;
     const auto spec = launching.spec->number;
+    const auto name = launching.name;
     const auto number = cluster_.launch(claim, std::move(launching), step);
     if (!number) {
         release_spec(framework, spec, step);
@@ -262,21 +263,24 @@ void External::start(ForeignFramework& framework,
     ForeignTask task;
     task.key = next_update_key_++;
     task.id = request.task_id;
+    task.name = name;
     task.number = *number;
     task.definition = request.definition;
     task.latest.task_id = task.id;
     task.latest.agent_id = agent;
     task.latest.time = step.now.wall;
     step.put(state::Table::Update, task.key, stored_task(framework.key, task));
+    names_.take(name);
     framework.ids.emplace(*number, task.id);
     task_by_key_.emplace(task.key, std::pair(&framework, task.id));
     framework.tasks.emplace(task.id, std::move(task));
 }
 
-TaskName External::free_name(const ForeignFramework& framework, const std::string& task_id) const {
+TaskName External::free_name(const std::string& task_id, cluster::Step& step) {
+    constexpr std::size_t suffix_length = 8;
     TaskName name(task_id);
-    while (cluster_.find_task(name) != nullptr) {
-        name.value += "@" + std::to_string(framework.key); // another framework had it first
+    while (names_.taken(name) || cluster_.find_task(name) != nullptr) {
+        name.value = task_id + "@" + cluster_.new_uuid(step).substr(0, suffix_length);
     }
     return name;
 }

@@ -125,6 +125,16 @@ std::string stored_task(std::uint64_t framework_key, const ForeignTask& task) {
     stored.set_number(task.number.value);
     stored.set_agent(task.latest.agent_id.value);
     stored.set_definition(task.definition);
+    if (task.name.value != task.id) {
+        stored.set_name(task.name.value);
+    }
+    return record.SerializeAsString();
+}
+
+std::string stored_resting_name(const TaskName& name, WallTime since) {
+    state::UpdateRecord record;
+    record.mutable_resting()->set_name(name.value);
+    record.mutable_resting()->set_since_ms(to_ms(since));
     return record.SerializeAsString();
 }
 
@@ -162,8 +172,8 @@ ForeignFramework load_stored_framework(std::uint64_t key, const std::string& byt
     return framework;
 }
 
-std::variant<LoadedTask, LoadedUpdate> load_stored_update(std::uint64_t key,
-                                                          const std::string& bytes) {
+std::variant<LoadedTask, LoadedUpdate, RestingName> load_stored_update(std::uint64_t key,
+                                                                       const std::string& bytes) {
     state::UpdateRecord record;
     if (!record.ParseFromString(bytes) || record.what_case() == state::UpdateRecord::WHAT_NOT_SET) {
         throw_damaged("status update", key);
@@ -171,10 +181,16 @@ std::variant<LoadedTask, LoadedUpdate> load_stored_update(std::uint64_t key,
     if (record.has_update()) {
         return update_of(key, record.update());
     }
+    if (record.has_resting()) {
+        return RestingName{
+            key, TaskName(record.resting().name()), from_ms(record.resting().since_ms())};
+    }
     LoadedTask loaded;
     loaded.framework_key = record.task().framework();
     loaded.task.key = key;
     loaded.task.id = record.task().id();
+    loaded.task.name =
+        TaskName(record.task().name().empty() ? record.task().id() : record.task().name());
     loaded.task.number = TaskNumber(record.task().number());
     loaded.task.definition = record.task().definition();
     loaded.task.latest.task_id = record.task().id();

@@ -191,10 +191,22 @@ void External::drop_pending(ForeignFramework& framework, ForeignTask& task, clus
 
 void External::forget(ForeignFramework& framework, ForeignTask& task, cluster::Step& step) {
     drop_pending(framework, task, step);
-    step.erase(state::Table::Update, task.key);
+    names_.lay_to_rest({task.key, task.name, step.now.wall});
+    step.put(state::Table::Update, task.key, stored_resting_name(task.name, step.now.wall));
     task_by_key_.erase(task.key);
     const auto id = task.id; // it goes with its task
     framework.tasks.erase(id);
+}
+
+void External::free_rested_names(cluster::Step& step) {
+    while (step.has_room()) {
+        const auto rested = names_.take_rested(step.now.wall);
+        if (!rested) {
+            return;
+        }
+        step.erase(state::Table::Update, rested->key);
+    }
+    step.more = true;
 }
 
 void External::remember_over(ForeignFramework& framework, const ForeignTask& task) {

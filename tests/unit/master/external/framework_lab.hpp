@@ -148,6 +148,12 @@ class FrameworkLab : public HeartLab {
         return *found;
     }
 
+    /// Names of ended tasks are free again.
+    void let_names_rest() {
+        advance(external::TaskNames::rest);
+        decide();
+    }
+
     [[nodiscard]] std::size_t records_in(state::Table table) const {
         std::size_t count = 0;
         for (const auto& [place, value] : records()) {

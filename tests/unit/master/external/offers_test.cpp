@@ -181,7 +181,29 @@ SCENARIO("a task id is unique within a framework, and may come twice in the clus
         REQUIRE_FALSE(
             lab.launch(lab.web, lab.take_offers(lab.web).back(), {FrameworkLab::request("t")}));
         CHECK(lab.count(TaskState::Staging) == 1);
+        THEN("the host, which may still have the old container, is told another name") {
+            const auto second = lab.tasks_in(TaskState::Staging).front();
+            CHECK_THAT(second.name.value, Catch::StartsWith("t@"));
+            lab.report(second, TaskState::Running);
+            CHECK(lab.take_one<Update>(lab.web).task_id == "t");
+        }
     }
+}
+
+SCENARIO("a name rests after its task, over restarts of the master, and is then its id again") {
+    Offered lab;
+    REQUIRE_FALSE(lab.launch(lab.web, lab.offer, {FrameworkLab::request("t")}));
+    lab.report(lab.task("t"), TaskState::Finished);
+    lab.acknowledge(lab.web, lab.take_one<Update>(lab.web));
+    lab.kill_and_restart();
+    const bool rested = GENERATE(false, true);
+    if (rested) {
+        lab.let_names_rest();
+    }
+    lab.join("a");
+    const auto other = lab.subscribe(FrameworkLab::info("other"));
+    REQUIRE_FALSE(lab.launch(other, lab.take_offer(other), {FrameworkLab::request("t")}));
+    CHECK((lab.tasks_in(TaskState::Staging).front().name.value == "t") == rested);
 }
 
 SCENARIO("declined, suppressed, revived") {

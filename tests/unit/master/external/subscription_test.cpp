@@ -89,7 +89,6 @@ SCENARIO("a framework that leaves is waited for, and then given up with all its 
         REQUIRE(lab.count(TaskState::Killing) == 1);
         lab.end_all_killed();
         REQUIRE(lab.external().find(web.framework)->state == FrameworkState::Completed);
-        REQUIRE(lab.records_in(state::Table::Update) == 0);
         REQUIRE(lab.records_in(state::Table::Spec) == 0);
         auto info = FrameworkLab::info("web");
         info.id = web.framework;
@@ -161,6 +160,7 @@ SCENARIO("a teardown kills more tasks than fit into one step, and forgets them a
     }
     REQUIRE(lab.cluster().tasks().empty());
     REQUIRE(lab.take<Update>(web).empty());
+    lab.let_names_rest();
     for (const auto table : {state::Table::Update, state::Table::Task, state::Table::Spec}) {
         REQUIRE(lab.records_in(table) == 0);
     }

@@ -51,6 +51,7 @@ SCENARIO("updates come one at a time, each after the acknowledgement of the one 
     CHECK(lab.take<Update>(lab.web).empty());
     lab.acknowledge(lab.web, second);
     lab.acknowledge(lab.web, lab.take_one<Update>(lab.web));
+    lab.let_names_rest();
     CHECK(lab.records_in(state::Table::Update) == 0);
     CHECK(lab.records_in(state::Table::Spec) == 0);
     const auto& over = lab.external().find(lab.web.framework)->over;
@@ -95,6 +96,7 @@ SCENARIO("what was not acknowledged survives the framework's absence and the mas
     const auto finished = lab.take_one<Update>(again);
     CHECK(finished.state == TaskState::Finished);
     lab.acknowledge(again, finished);
+    lab.let_names_rest();
     CHECK(lab.records_in(state::Table::Update) == 0);
 }
 
@@ -138,6 +140,7 @@ SCENARIO("a task that flaps while its framework is away does not fill the store"
         lab.acknowledge(again, update);
     }
     CHECK(seen.back() == TaskState::Finished);
+    lab.let_names_rest();
     CHECK(lab.records_in(state::Table::Update) == 0);
 }
 
