@@ -173,6 +173,10 @@ void Cluster::load_task(TaskNumber number, const std::string& bytes) {
     if (!task.unreachable) {
         charge(task);
     }
+    ++spec_uses_[task.spec];
+    if (task.kill_wanted) {
+        dying_.insert(number);
+    }
     task_by_name_[task.name.value] = number;
     tasks_.emplace(number, std::move(task));
 }

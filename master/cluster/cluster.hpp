@@ -175,6 +175,9 @@ class Cluster {
     [[nodiscard]] const Task* find_task(const TaskName& name) const;
     [[nodiscard]] std::shared_ptr<const TaskSpec> find_spec(SpecNumber number) const;
 
+    /// Whether a task has this spec.
+    [[nodiscard]] bool uses(SpecNumber spec) const { return spec_uses_.contains(spec); }
+
     /// Replacements wait: too many hosts vanished at once for it to be their fault.
     [[nodiscard]] bool holds_replacements(Now now) const { return now.mono < hold_until_; }
 
@@ -285,7 +288,9 @@ class Cluster {
     std::map<TaskNumber, Task> tasks_;
     std::unordered_map<std::string, TaskNumber> task_by_name_;
     std::unordered_map<SpecNumber, std::shared_ptr<const TaskSpec>> specs_;
-    std::map<OfferNumber, Offer> offers_; ///< by number, which is also by age
+    std::unordered_map<SpecNumber, std::size_t> spec_uses_; ///< how many tasks have each
+    std::set<TaskNumber> dying_;                            ///< to be killed, not terminal yet
+    std::map<OfferNumber, Offer> offers_;                   ///< by number, which is also by age
     std::uint64_t offers_made_ = 0;
     std::map<ClaimNumber, Offer> claims_;
     std::uint64_t claims_made_ = 0;

@@ -120,6 +120,10 @@ void Cluster::finish(Task& task, TaskState before, Step& step) {
     improved(host);
     task.unreachable = false;
     step.erase(state::Table::Task, task.number.value);
+    dying_.erase(task.number);
+    if (const auto uses = spec_uses_.find(task.spec); --uses->second == 0) {
+        spec_uses_.erase(uses);
+    }
     const auto over = std::move(task);
     task_by_name_.erase(over.name.value);
     tasks_.erase(over.number);
@@ -207,6 +211,7 @@ void Cluster::kill(TaskNumber number, Duration grace, Reason reason, Step& step)
     }
     const auto before = task.state();
     task.kill_wanted = true;
+    dying_.insert(number);
     task.kill_grace = grace;
     task.kill_reason = reason;
     save_task(task, step);
@@ -241,9 +246,9 @@ void Cluster::kill_unknown(Step& step) {
 
 void Cluster::retry_kills(Step& step) {
     std::size_t sent = 0;
-    for (auto& [number, task] : tasks_) {
-        if (task.kill_wanted && !task.unreachable &&
-            task.kill_sent_at + policy_.kill_retry < step.now.mono) {
+    for (const auto number : dying_) {
+        auto& task = tasks_.at(number);
+        if (!task.unreachable && task.kill_sent_at + policy_.kill_retry < step.now.mono) {
             send_kill(task, step);
             if (++sent == kills_per_turn) {
                 return; // the rest is due at the next tick

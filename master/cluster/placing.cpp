@@ -188,6 +188,7 @@ const Task& Cluster::start(Task task, const std::shared_ptr<const TaskSpec>& spe
     if (step.watched) {
         step.publications.push_back(std::make_shared<TaskChanged>(task, true));
     }
+    ++spec_uses_[task.spec];
     task_by_name_[task.name.value] = task.number;
     return tasks_.emplace(task.number, std::move(task)).first->second;
 }

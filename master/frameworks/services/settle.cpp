@@ -260,11 +260,7 @@ void Services::drop_spec_when_unused(const App& app, SpecNumber spec, cluster::S
     if (spec.empty() || (spec == app.spec && apps_.contains(app.definition.id) && !app.deleting)) {
         return;
     }
-    const auto& tasks = cluster_.tasks();
-    const bool used = std::any_of(tasks.begin(), tasks.end(), [spec](const auto& entry) {
-        return entry.second.spec == spec;
-    });
-    if (!used) {
+    if (!cluster_.uses(spec)) {
         cluster_.drop_spec(spec, step);
     }
 }
