@@ -146,8 +146,11 @@ awaitable<http::Response> RegistryApi::write(Request request, RegistryPath path,
 awaitable<http::Response> RegistryApi::start_upload(Request request, Target target) {
     if (const auto mount = request.query_value("mount")) {
         const auto digest = Digest::parse(*mount);
-        if (digest && parts_.hosting.mount(*digest)) {
-            co_return make_blob_created(target, *digest);
+        if (digest) {
+            const auto content = co_await open_checked(*digest);
+            if (content && parts_.hosting.mount(*digest)) {
+                co_return make_blob_created(target, *digest);
+            }
         }
     }
     std::optional<Digest> whole;

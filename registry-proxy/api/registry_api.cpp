@@ -3,7 +3,6 @@
 #include "core/base/units.hpp"
 #include "registry-proxy/api/answers.hpp"
 #include "registry-proxy/api/errors.hpp"
-#include "registry-proxy/api/range.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -12,21 +11,6 @@ namespace methos::proxy {
 namespace {
 
 constexpr std::uint64_t upload_bytes_max = 1ULL << 40U; ///< one layer; the disk is the real limit
-
-/// Blobs never change.
-void set_blob_headers(http::Response& response, const Digest& digest) {
-    response.headers.set("Content-Type", "application/octet-stream");
-    response.headers.set("Docker-Content-Digest", digest.to_string());
-    response.headers.set("ETag", "\"" + digest.to_string() + "\"");
-    response.headers.set("Accept-Ranges", "bytes");
-    response.headers.set("Cache-Control", "max-age=31536000");
-}
-
-http::Response make_range_refusal(std::uint64_t total) {
-    auto response = make_error_response(416, "UNSUPPORTED", "the range is beyond the blob's end");
-    response.headers.set("Content-Range", "bytes */" + std::to_string(total));
-    return response;
-}
 
 http::Response make_manifest_response(const http::Request& request,
                                       const Digest& digest,
@@ -41,14 +25,6 @@ http::Response make_manifest_response(const http::Request& request,
     }
     response.headers.set("Content-Type", media_type);
     response.body = std::move(bytes);
-    return response;
-}
-
-/// The answer to HEAD: the length of a body that is not sent.
-http::Response make_head(const Digest& digest, std::uint64_t bytes) {
-    http::Response response(200);
-    set_blob_headers(response, digest);
-    response.headers.set("Content-Length", std::to_string(bytes));
     return response;
 }
 
@@ -233,107 +209,6 @@ RegistryApi::get_manifest(Request request, Target target, std::string reference)
         response.headers.set("Warning", format_warning(answer.warning));
     }
     co_return response;
-}
-
-http::Response
-RegistryApi::cached_blob(const Request& request, const Digest& digest, OpenContent content) {
-    Response response(200);
-    set_blob_headers(response, digest);
-    ByteRange part{0, content.bytes};
-    if (const auto header = request.headers.get("Range")) {
-        const auto choice = choose_range(*header, content.bytes);
-        if (choice.kind == RangeChoice::Kind::Unsatisfiable) {
-            return make_range_refusal(content.bytes);
-        }
-        if (choice.kind == RangeChoice::Kind::Part) {
-            part = choice.part;
-            response.status = 206;
-            response.headers.set("Content-Range", format_content_range(part, content.bytes));
-        }
-    }
-    http::FileBody file;
-    file.descriptor = content.descriptor.release();
-    file.offset = part.offset;
-    file.length = part.length;
-    response.file = file;
-    return response;
-}
-
-awaitable<http::Response> RegistryApi::get_blob(Request request, Target target, Digest digest) {
-    if (auto content = parts_.store.open(digest)) {
-        parts_.counters.hits.increment();
-        co_return cached_blob(request, digest, std::move(*content));
-    }
-    if (target.hosted()) {
-        throw RegistryFailure(
-            404, "BLOB_UNKNOWN", "blob " + digest.to_string() + " was not pushed to this proxy");
-    }
-    parts_.counters.misses.increment();
-    const BlobName blob{*target.upstream, target.name, digest};
-    auto fill = parts_.fills.join_or_start(blob);
-    const bool joined =
-        fill->blob.repository != blob.repository || fill->blob.upstream.host != blob.upstream.host;
-    bool retry = false;
-    try {
-        co_await fill->wait_until_answerable();
-    } catch (const Failure&) {
-        if (!joined) {
-            throw;
-        }
-        retry = true; // another repository's transfer failed; this one may have the blob
-    }
-    if (retry) {
-        fill = parts_.fills.join_or_start(blob);
-        co_await fill->wait_until_answerable();
-    }
-    Response response(200);
-    set_blob_headers(response, digest);
-    const auto total = fill->state.total();
-    std::optional<std::uint64_t> end = total;
-    std::uint64_t offset = 0;
-    const auto header = request.headers.get("Range");
-    if (header && total) {
-        const auto choice = choose_range(*header, *total);
-        if (choice.kind == RangeChoice::Kind::Unsatisfiable) {
-            co_return make_range_refusal(*total);
-        }
-        if (choice.kind == RangeChoice::Kind::Part) {
-            offset = choice.part.offset;
-            end = offset + choice.part.length;
-            response.status = 206;
-            response.headers.set("Content-Range", format_content_range(choice.part, *total));
-        }
-    }
-    response.stream = parts_.fills.make_reader(std::move(fill), offset, end);
-    if (end) {
-        response.stream_length = *end - offset;
-    }
-    co_return response;
-}
-
-awaitable<http::Response> RegistryApi::head_blob(Target target, Digest digest) {
-    if (const auto content = parts_.store.open(digest)) {
-        co_return make_head(digest, content->bytes);
-    }
-    if (target.hosted()) {
-        throw RegistryFailure(
-            404, "BLOB_UNKNOWN", "blob " + digest.to_string() + " was not pushed to this proxy");
-    }
-    auto bytes = parts_.mirror.find_promised_size(digest);
-    const BlobName blob{*target.upstream, target.name, digest};
-    if (!bytes && !parts_.fills.find(digest)) {
-        bytes = co_await parts_.mirror.ask_blob_size(blob);
-    }
-    if (!bytes) { // only a GET tells; whoever asks for the head mostly wants the body next
-        const auto fill = parts_.fills.join_or_start(blob);
-        co_await fill->wait_until_answerable();
-        bytes = fill->state.total();
-    }
-    if (!bytes) {
-        throw RegistryFailure(
-            502, "UNAVAILABLE", "the upstream does not say how long the blob is; GET it");
-    }
-    co_return make_head(digest, *bytes);
 }
 
 awaitable<http::Response> RegistryApi::get_tags(Request request, RegistryPath path, Target target) {

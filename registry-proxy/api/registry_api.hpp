@@ -56,6 +56,13 @@ class RegistryApi {
     get_referrers(Request request, RegistryPath path, Target target, Digest digest);
     [[nodiscard]] Response
     cached_blob(const Request& request, const Digest& digest, OpenContent content);
+    [[nodiscard]] Response filling_blob(const Request& request, std::shared_ptr<BlobFill> fill);
+    /// The check of content that an earlier process left, once it can be answered from; null when
+    /// it was damaged.
+    [[nodiscard]] awaitable<std::shared_ptr<BlobFill>> open_unchecked(Digest digest,
+                                                                      OpenContent content);
+    /// Content whose digest is known to be right, after a check of the whole if need be.
+    [[nodiscard]] awaitable<std::optional<OpenContent>> open_checked(Digest digest);
 
     [[nodiscard]] awaitable<Response> start_upload(Request request, Target target);
     [[nodiscard]] awaitable<Response>

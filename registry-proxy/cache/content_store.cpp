@@ -71,6 +71,7 @@ void ContentStore::scan() {
         all.begin(), all.end(), [](const Found& a, const Found& b) { return a.used < b.used; });
     for (const auto& found : all) {
         index_.add(found.digest, found.bytes);
+        unchecked_.insert(found.digest);
     }
 }
 
@@ -112,7 +113,39 @@ std::optional<std::string> ContentStore::read(const Digest& digest, std::size_t 
     if (!content || content->bytes > max) {
         return std::nullopt;
     }
-    return read_at(content->descriptor.get(), 0, content->bytes);
+    auto bytes = read_at(content->descriptor.get(), 0, content->bytes);
+    if (!is_checked(digest)) {
+        if (Sha256::of(bytes) != digest) {
+            drop_damaged(digest);
+            return std::nullopt;
+        }
+        mark_checked(digest);
+    }
+    return bytes;
+}
+
+void ContentStore::drop_damaged(const Digest& digest) {
+    if (unchecked_.erase(digest) == 0) {
+        return;
+    }
+    log::warning("cached content is damaged on the disk; removing it",
+                 {{"digest", digest.to_string()}, {"file", place_of(digest).string()}});
+    ::unlink(place_of(digest).c_str());
+    index_.remove(digest);
+}
+
+awaitable<bool> ContentStore::hash_piece(std::shared_ptr<Sha256> hash,
+                                         int descriptor,
+                                         std::uint64_t offset,
+                                         std::size_t length) {
+    const auto whole = std::make_shared<bool>(false);
+    std::function<void()> work = [hash, whole, descriptor, offset, length] {
+        const auto bytes = read_at(descriptor, offset, length);
+        hash->update(bytes);
+        *whole = bytes.size() == length;
+    };
+    co_await run_blocking(pool_, std::move(work));
+    co_return *whole;
 }
 
 std::optional<std::uint64_t> ContentStore::find_size(const Digest& digest) const {
@@ -126,13 +159,22 @@ TempFile ContentStore::new_file() {
 awaitable<> ContentStore::commit(TempFile file, Digest digest, std::uint64_t bytes) {
     const auto shared = std::make_shared<TempFile>(std::move(file));
     std::function<void()> work = [shared, place = place_of(digest)] { shared->commit(place); };
-    co_await run_blocking(pool_, std::move(work));
+    // What is there is replaced: from now on no check of it may remove the file.
+    const bool was_unchecked = unchecked_.erase(digest) > 0;
+    try {
+        co_await run_blocking(pool_, std::move(work));
+    } catch (...) {
+        if (was_unchecked) {
+            unchecked_.insert(digest);
+        }
+        throw;
+    }
     index_.add(digest, bytes);
     make_room(0);
 }
 
 awaitable<> ContentStore::put(std::string bytes, Digest digest) {
-    if (open(digest)) { // not by the index alone: the file may have gone
+    if (is_checked(digest) && open(digest)) { // not by the index alone: the file may have gone
         co_return;
     }
     make_room(bytes.size());

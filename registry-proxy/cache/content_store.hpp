@@ -1,6 +1,7 @@
 // The files of the cache: content by digest under DIR/blobs/sha256/ab/<hex>, shared by all names,
 // and files under construction under DIR/tmp. Owns the index, which it rebuilds from the files at
-// start. Loop thread only; what syncs to disk runs on the pool. Who refers to content is
+// start; what it found then may have rotted and counts as unchecked until its digest was seen to be
+// right. Loop thread only; what syncs to disk runs on the pool. Who refers to content is
 // repositories.hpp's matter.
 #pragma once
 
@@ -32,7 +33,26 @@ class ContentStore {
     /// Failure(Unavailable) when it is there and cannot be opened now, as without free descriptors.
     [[nodiscard]] std::optional<OpenContent> open(const Digest& digest);
 
-    /// The content itself, when it is there and at most `max` bytes.
+    /// Whether this process has seen the content's digest to be right. What is not there is not
+    /// unchecked.
+    [[nodiscard]] bool is_checked(const Digest& digest) const {
+        return !unchecked_.contains(digest);
+    }
+
+    /// The digest is right.
+    void mark_checked(const Digest& digest) { unchecked_.erase(digest); }
+
+    /// The digest is wrong: the content is removed. Does nothing when it was replaced meanwhile.
+    void drop_damaged(const Digest& digest);
+
+    /// Reads up to `length` bytes at `offset` into a hash, on the pool. False when there are less.
+    /// `hash` and the file are left alone by others meanwhile. Throws Failure.
+    [[nodiscard]] awaitable<bool> hash_piece(std::shared_ptr<Sha256> hash,
+                                             int descriptor,
+                                             std::uint64_t offset,
+                                             std::size_t length);
+
+    /// The content itself, when it is there, right and at most `max` bytes.
     [[nodiscard]] std::optional<std::string> read(const Digest& digest, std::size_t max);
 
     [[nodiscard]] std::optional<std::uint64_t> find_size(const Digest& digest) const;
@@ -68,6 +88,7 @@ class ContentStore {
     std::filesystem::path folder_;
     asio::thread_pool& pool_;
     CacheIndex index_;
+    std::unordered_set<Digest> unchecked_;
     std::function<void(const Digest&)> on_evicted_;
 };
 

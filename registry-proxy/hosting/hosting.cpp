@@ -57,6 +57,7 @@ Hosting::Hosting(ContentStore& store,
             } else {
                 log::error("a hosted manifest is lost or damaged; push the image again",
                            {{"image", image_of(name, digest.to_string())}});
+                unpinned_.emplace(name, digest);
             }
         }
     }
@@ -135,7 +136,7 @@ awaitable<> Hosting::finish_upload(std::string name, std::string id, Digest dige
                                   digest.to_string());
     }
     keep_for_a_while(digest);
-    if (!store_.open(digest)) {
+    if (!store_.is_checked(digest) || !store_.open(digest)) {
         co_await store_.commit(std::move(*upload->file), digest, upload->bytes);
     }
 }
@@ -226,7 +227,8 @@ awaitable<Hosting::Stored> Hosting::put_manifest(std::string name,
     const auto permit = co_await writing_.acquire();
     require_parts(name, *facts);
     const auto repository = hosted(name);
-    const bool is_new = !repositories_.find_media_type(repository, digest);
+    const bool is_new =
+        !repositories_.find_media_type(repository, digest) || unpinned_.contains({name, digest});
     pin_parts(digest, *facts); // before the await: nothing of it may be evicted meanwhile
     try {
         co_await store_.put(bytes, digest);
@@ -244,6 +246,7 @@ awaitable<Hosting::Stored> Hosting::put_manifest(std::string name,
     if (!is_new) {
         unpin_parts(digest, *facts); // it was pinned already
     }
+    unpinned_.erase({name, digest});
     co_return Stored{digest, facts->subject};
 }
 
@@ -293,7 +296,8 @@ awaitable<> Hosting::delete_manifest(std::string name, std::string reference) {
         throw RegistryFailure(404, "MANIFEST_UNKNOWN", image_of(name, reference) + " is unknown");
     }
     const auto facts = bytes ? read_manifest(*bytes) : Result<ManifestFacts>(Error());
-    if (facts) {
+    const bool was_pinned = unpinned_.erase({name, digest}) == 0;
+    if (facts && was_pinned) {
         unpin_parts(digest, *facts);
     }
 }

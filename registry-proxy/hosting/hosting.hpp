@@ -9,6 +9,7 @@
 #include "registry-proxy/cache/repositories.hpp"
 
 #include <deque>
+#include <set>
 #include <unordered_map>
 
 namespace methos::proxy {
@@ -109,6 +110,8 @@ class Hosting {
     Semaphore writing_; ///< manifests and tags change one after the other, on disk as in memory
     std::unordered_map<std::string, std::shared_ptr<Upload>> uploads_;
     std::deque<Grace> graces_; ///< in order of time
+    /// Repository and manifest, of those whose parts are not pinned: lost or damaged at the start.
+    std::set<std::pair<std::string, Digest>> unpinned_;
 };
 
 } // namespace methos::proxy

@@ -38,9 +38,19 @@ void warn_too_large(const Digest& digest, std::uint64_t bytes) {
 
 awaitable<> BlobFill::wait_until_answerable() {
     const auto answerable = [this] {
-        return state.ended() || (state.phase() == FillState::Phase::Receiving && !state.is_small());
+        return state.ended() || (state.phase() == FillState::Phase::Receiving &&
+                                 !state.is_small() && state.received() >= answerable_from);
     };
     while (!answerable()) {
+        co_await changed.wait_beyond(changed.version());
+    }
+    if (failure) {
+        std::rethrow_exception(failure);
+    }
+}
+
+awaitable<> BlobFill::wait_until_ended() {
+    while (!state.ended()) {
         co_await changed.wait_beyond(changed.version());
     }
     if (failure) {
@@ -93,10 +103,15 @@ std::shared_ptr<BlobFill> BlobFills::join_or_start(const BlobName& blob) {
     if (auto running = find(blob.digest)) {
         return running;
     }
-    auto fill = std::make_shared<BlobFill>(blob, group_.executor());
-    fills_.emplace(blob.digest, fill);
+    auto fill = make_fill(blob);
     auto child = run(fill);
     group_.spawn("fill " + blob.digest.to_string(), std::move(child));
+    return fill;
+}
+
+std::shared_ptr<BlobFill> BlobFills::make_fill(BlobName blob) {
+    auto fill = std::make_shared<BlobFill>(std::move(blob), group_.executor());
+    fills_.emplace(fill->blob.digest, fill);
     return fill;
 }
 
@@ -113,11 +128,15 @@ awaitable<> BlobFills::run(std::shared_ptr<BlobFill> fill) {
     } catch (...) {
         fill->failure = std::current_exception();
     }
-    if (fill->failure && !fill->state.ended()) {
-        fill->state.fail();
+    ended(*fill);
+}
+
+void BlobFills::ended(BlobFill& fill) {
+    if (fill.failure && !fill.state.ended()) {
+        fill.state.fail();
     }
-    fills_.erase(fill->blob.digest);
-    fill->changed.notify();
+    fills_.erase(fill.blob.digest);
+    fill.changed.notify();
 }
 
 std::shared_ptr<TempFile> BlobFills::create_file(BlobFill& fill) {

@@ -2,6 +2,8 @@
 // written to disk while they read from it, committed only when the hash is right. The transfer
 // belongs to the proxy and not to the client that was first; a slow reader delays nobody. Cut
 // transfers are resumed. When the disk is full each reader goes on with a transfer of its own.
+// Content that an earlier process left in the cache comes the same way, with the disk as its
+// upstream (blob_checks.cpp), until its digest was seen to be right.
 #pragma once
 
 #include "registry-proxy/cache/content_store.hpp"
@@ -24,10 +26,13 @@ struct BlobFill {
     std::shared_ptr<BlobSource> source; ///< then: the opened transfer, for the first reader
     std::exception_ptr failure;
     Broadcast changed;
+    std::uint64_t answerable_from = 0; ///< so many bytes are received before anybody is answered
 
     /// Returns when the length is known or the fill has ended; a small blob only once it has ended.
     /// Throws what made the fill fail.
     [[nodiscard]] awaitable<> wait_until_answerable();
+    /// Throws what made the fill fail.
+    [[nodiscard]] awaitable<> wait_until_ended();
 };
 
 class BlobFills {
@@ -36,6 +41,11 @@ class BlobFills {
 
     /// The running fill of this digest, whichever repository began it, or a new one.
     [[nodiscard]] std::shared_ptr<BlobFill> join_or_start(const BlobName& blob);
+
+    /// The same of unchecked content of the cache: it is read through, checked, and removed when
+    /// its digest is wrong, which fails the fill.
+    [[nodiscard]] std::shared_ptr<BlobFill> join_or_check(const Digest& digest,
+                                                          OpenContent content);
 
     [[nodiscard]] std::shared_ptr<BlobFill> find(const Digest& digest) const;
 
@@ -46,7 +56,11 @@ class BlobFills {
 
   private:
     class Room;
+    [[nodiscard]] std::shared_ptr<BlobFill> make_fill(BlobName blob);
     [[nodiscard]] awaitable<> run(std::shared_ptr<BlobFill> fill);
+    [[nodiscard]] awaitable<> run_check(std::shared_ptr<BlobFill> fill);
+    [[nodiscard]] awaitable<> check(std::shared_ptr<BlobFill> fill);
+    void ended(BlobFill& fill);
     [[nodiscard]] awaitable<> transfer(std::shared_ptr<BlobFill> fill);
     [[nodiscard]] awaitable<bool> receive_once(std::shared_ptr<BlobFill> fill,
                                                std::shared_ptr<TempFile> file,
