@@ -8,6 +8,7 @@
 #include "cli/commands/rm.hpp"
 #include "cli/commands/run.hpp"
 #include "cli/commands/scale.hpp"
+#include "cli/commands/snapshot.hpp"
 #include "cli/commands/status.hpp"
 #include "cli/commands/version.hpp"
 #include "cli/commands/why.hpp"
@@ -43,8 +44,11 @@ struct Flags {
     std::string host;
     std::int64_t instances = 0;
 
-    /// Set by the verb; dev talks to no master, all others get a session.
+    SnapshotRestoreOptions restore;
+
+    /// Set by the verb: what talks to a master, or what does not.
     std::function<int(Session&)> command;
+    std::function<int(Terminal&)> offline_command;
     bool is_dev = false;
 };
 
@@ -219,6 +223,35 @@ void add_readers(CLI::App& program, Flags& flags) {
     });
 }
 
+void add_snapshot(CLI::App& program, Flags& flags) {
+    auto& verb = *program.add_subcommand("snapshot", "The durable state of the cluster as a file");
+    verb.require_subcommand(1);
+    auto& save = *verb.add_subcommand("save", "Write the master's state to a file, verified");
+    save.add_option("FILE", flags.file, "Replaced when it is there")->required();
+    save.callback([&flags] {
+        flags.command = [&flags](Session& session) {
+            return run_snapshot_save(session, flags.file);
+        };
+    });
+    auto& inspect = *verb.add_subcommand("inspect", "What a snapshot holds; verifies all of it");
+    inspect.add_option("FILE", flags.file, "A snapshot")->required();
+    inspect.callback([&flags] {
+        flags.offline_command = [&flags](Terminal& terminal) {
+            return run_snapshot_inspect(terminal, flags.file);
+        };
+    });
+    auto& restore = *verb.add_subcommand(
+        "restore", "Make a snapshot the state of a data directory that no master runs on");
+    restore.add_option("FILE", flags.restore.file, "A snapshot")->required();
+    restore.add_option("--data-dir", flags.restore.data_dir, "Of the master")->required();
+    restore.add_flag("--force", flags.restore.force, "Replace the state there; it is kept beside");
+    restore.callback([&flags] {
+        flags.offline_command = [&flags](Terminal& terminal) {
+            return run_snapshot_restore(terminal, flags.restore);
+        };
+    });
+}
+
 void add_dev(CLI::App& program, Flags& flags) {
     auto& verb = *program.add_subcommand("dev", "A whole one-host cluster in the foreground");
     auto& options = flags.dev;
@@ -249,6 +282,7 @@ void describe(CLI::App& program, Flags& flags, std::istream& in) {
     add_scale(program, flags);
     add_logs(program, flags);
     add_rm(program, flags);
+    add_snapshot(program, flags);
     add_dev(program, flags);
 }
 
@@ -307,6 +341,14 @@ int run_with_master(Flags& flags, Surroundings& around) {
     return flags.command(session);
 }
 
+int run_command(Flags& flags, Surroundings& around) {
+    if (flags.is_dev) {
+        return run_dev(around.environment, around.terminal, flags.dev);
+    }
+    return flags.offline_command ? flags.offline_command(around.terminal)
+                                 : run_with_master(flags, around);
+}
+
 } // namespace
 
 int exit_code_of(Code code) {
@@ -322,8 +364,7 @@ int run_program(std::vector<std::string> arguments, Surroundings& surroundings) 
             return code;
         }
         terminal.form = form_of(flags.form);
-        code = flags.is_dev ? run_dev(surroundings.environment, terminal, flags.dev)
-                            : run_with_master(flags, surroundings);
+        code = run_command(flags, surroundings);
         terminal.out << std::flush;
         // Output that did not arrive (a full disk, a closed pipe) is no success.
         return terminal.out.good() || code != exit_code::done ? code : exit_code::failed;

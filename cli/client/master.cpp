@@ -219,10 +219,12 @@ std::optional<Answer> Master::find(const std::string& path, const std::string& w
 void Master::stream(const std::string& path,
                     const std::string& accept,
                     const std::string& what,
-                    const std::function<bool(const StreamPiece&)>& on_piece) {
+                    const std::function<bool(const StreamPiece&)>& on_piece,
+                    std::optional<Duration> silence_max) {
     auto request = impl_->request("GET", path);
     request.headers.add("Accept", accept);
     request.total_limit = std::nullopt;
+    request.idle_limit = silence_max;
     request.connect_limit = head_limit;
     std::shared_ptr<http::ClientStream> stream;
     try {

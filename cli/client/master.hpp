@@ -58,11 +58,13 @@ class Master {
     [[nodiscard]] std::optional<Answer> find(const std::string& path, const std::string& what);
 
     /// Reads an endless answer piece by piece until it ends or `on_piece` returns false. Throws as
-    /// call; Failure(Unavailable) when it breaks off in the middle.
+    /// call; Failure(Unavailable) when it breaks off in the middle, or is silent for longer than
+    /// `silence_max`; none: an endless answer may be silent as long as it likes.
     void stream(const std::string& path,
                 const std::string& accept,
                 const std::string& what,
-                const std::function<bool(const StreamPiece&)>& on_piece);
+                const std::function<bool(const StreamPiece&)>& on_piece,
+                std::optional<Duration> silence_max = std::nullopt);
 
     /// From now on no call takes longer than until then (or its own limit, whichever is sooner).
     void set_deadline(MonoTime deadline);

@@ -217,6 +217,13 @@ void Database::execute(const std::string& sql) {
     check(database_, sqlite3_exec(database_, sql.c_str(), nullptr, nullptr, nullptr));
 }
 
+void Database::leave_wal() {
+    auto change = prepare("PRAGMA journal_mode=DELETE");
+    if (!change.step() || change.column_bytes(0) != "delete") {
+        throw Failure(Code::Conflict, file_of(database_) + " is in use");
+    }
+}
+
 Statement Database::prepare(std::string_view sql) {
     sqlite3_stmt* statement = nullptr;
     check(database_,

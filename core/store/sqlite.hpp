@@ -56,6 +56,10 @@ class Database {
     ~Database();
 
     void execute(const std::string& sql);
+
+    /// Moves all into the one file and ends write-ahead logging, so that nothing is left beside it:
+    /// the file may then be renamed. An exclusive lock stays. Throws as execute.
+    void leave_wal();
     [[nodiscard]] Statement prepare(std::string_view sql);
 
     /// Begins an immediate transaction, runs `work`, commits; rolls back when it throws.

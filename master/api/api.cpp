@@ -167,6 +167,7 @@ http::Router make_router(ApiContext& context) {
     add_host_routes(router, context);
     add_role_routes(router, context);
     add_log_routes(router, context);
+    add_snapshot_routes(router, context);
     add_unimplemented_routes(router);
     return router;
 }

@@ -37,5 +37,6 @@ void add_methos_routes(http::Router& router, ApiContext& context);
 void add_host_routes(http::Router& router, ApiContext& context);
 void add_role_routes(http::Router& router, ApiContext& context);
 void add_log_routes(http::Router& router, ApiContext& context);
+void add_snapshot_routes(http::Router& router, ApiContext& context);
 
 } // namespace methos::master

@@ -2,6 +2,7 @@
 // reading it. Hosts are in cluster_hosts.cpp, tasks in cluster_tasks.cpp, offers in allocator.cpp.
 #include "master/cluster/cluster.hpp"
 
+#include "core/state/meta.pb.h"
 #include "core/wire/mapping.hpp"
 #include "master/state/records.pb.h"
 
@@ -15,7 +16,6 @@ namespace methos::cluster {
 namespace {
 
 constexpr std::uint64_t numbers_per_reservation = 1000;
-constexpr std::uint64_t meta_key = 1;
 
 std::int64_t to_ms(WallTime time) {
     return time.time_since_epoch().count();
@@ -251,7 +251,7 @@ void Cluster::save_meta(Step& step) {
     record.set_schema(state::schema_version);
     record.set_restored_at_ms(to_ms(restored_at_));
     record.set_restored_from_number(restored_from_number_);
-    step.put(state::Table::Meta, meta_key, record.SerializeAsString());
+    step.put(state::Table::Meta, state::meta_key, record.SerializeAsString());
 }
 
 void Cluster::save_host(const Host& host, Step& step) {

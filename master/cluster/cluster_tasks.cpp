@@ -148,9 +148,9 @@ void Cluster::inventory(SessionNumber session,
         apply(*host, status, step);
     }
     if (const auto unknown = unknown_tasks_.size(); unknown > unknown_before) {
-        step.warn("host " + host->info.hostname + " runs " +
-                  std::to_string(unknown - unknown_before) +
-                  " tasks that the restored state does not know; they are killed in " +
+        step.warn("host " + host->info.hostname +
+                  " runs tasks that the restored state does not know (" +
+                  std::to_string(unknown - unknown_before) + "): they are killed in " +
                   format_duration(UnknownTasks::grace));
     }
     if (!last) {

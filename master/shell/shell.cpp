@@ -13,14 +13,8 @@ constexpr Duration pause_noticed =
 constexpr Duration tidy_interval = std::chrono::seconds(10);
 constexpr Duration probe_interval = std::chrono::seconds(2);
 
-struct Record {
-    state::Table table;
-    std::uint64_t key;
-    std::string value;
-};
-
-std::vector<Record> read_records(state::Store& store) {
-    std::vector<Record> records;
+std::vector<state::Record> read_records(state::Store& store) {
+    std::vector<state::Record> records;
     store.load([&records](state::Table table, std::uint64_t key, const std::string& value) {
         records.push_back({table, key, value});
     });
@@ -80,7 +74,7 @@ cluster::Step Shell::new_step() const {
 }
 
 awaitable<std::unique_ptr<heart::Heart>> Shell::load() {
-    std::function<std::vector<Record>()> work = [this] { return read_records(store_); };
+    std::function<std::vector<state::Record>()> work = [this] { return read_records(store_); };
     auto turn = co_await store_turn_.acquire();
     const auto records = co_await run_blocking(pool_, std::move(work));
     auto heart = std::make_unique<heart::Heart>(options_);
@@ -378,6 +372,12 @@ awaitable<> Shell::try_to_resume() {
         decide_wanted_ = true;
         work_.notify();
     }
+}
+
+awaitable<> Shell::on_store(std::function<void(state::Store&)> work) {
+    std::function<void()> job = [this, work = std::move(work)] { work(store_); };
+    auto turn = co_await store_turn_.acquire();
+    co_await run_blocking(pool_, std::move(job));
 }
 
 awaitable<> Shell::tidy_loop() {

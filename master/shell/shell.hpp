@@ -71,6 +71,9 @@ class Shell {
 
     void unwatch() { --watchers_; }
 
+    /// Runs work that blocks on the store, in its turn: a commit waits for it meanwhile.
+    [[nodiscard]] awaitable<> on_store(std::function<void(state::Store&)> work);
+
     /// Why writes are refused; empty while they are not.
     [[nodiscard]] const std::string& refusal() const { return refusal_; }
 

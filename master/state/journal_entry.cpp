@@ -70,29 +70,12 @@ struct Reader {
     }
 };
 
-bool is_table(std::uint8_t number) {
-    return number >= static_cast<std::uint8_t>(tables.front()) &&
-           number <= static_cast<std::uint8_t>(tables.back());
-}
-
 Error damaged(std::uint64_t sequence, const std::string& what) {
     return Error(Code::Internal,
                  "journal entry " + std::to_string(sequence) + " is damaged: " + what);
 }
 
 } // namespace
-
-std::uint64_t checksum_of(std::uint64_t seed, std::string_view bytes) {
-    constexpr std::uint64_t prime = 0x100000001B3ULL;
-    std::uint64_t hash = 0xCBF29CE484222325ULL;
-    for (unsigned shift = 0; shift < 64; shift += 8) {
-        hash = (hash ^ ((seed >> shift) & 0xFF)) * prime;
-    }
-    for (const char byte : bytes) {
-        hash = (hash ^ static_cast<std::uint8_t>(byte)) * prime;
-    }
-    return hash;
-}
 
 std::string encode_entry(std::uint64_t sequence, const Batch& changes) {
     std::string payload;
@@ -132,11 +115,11 @@ Result<Batch> decode_entry(std::uint64_t sequence, std::string_view entry) {
     Batch changes;
     for (std::uint64_t i = 0; i < count && reader.ok; ++i) {
         const auto table = reader.byte();
-        const auto number = static_cast<std::uint8_t>(table & ~erased_bit);
-        if (!is_table(number)) {
+        const auto known = table_of(static_cast<std::uint8_t>(table & ~erased_bit));
+        if (!known) {
             return damaged(sequence, "it names a table that does not exist");
         }
-        Change change{static_cast<Table>(number), reader.varint(), std::nullopt};
+        Change change{*known, reader.varint(), std::nullopt};
         if ((table & erased_bit) == 0) {
             change.value = reader.bytes(reader.varint());
         }

@@ -15,9 +15,6 @@
 
 namespace methos::state {
 
-/// 64-bit FNV-1a over `bytes`, started from `seed`: what tells a record from another's bytes.
-[[nodiscard]] std::uint64_t checksum_of(std::uint64_t seed, std::string_view bytes);
-
 /// `sequence` is part of the checksum: an entry read from another one's place is damaged.
 [[nodiscard]] std::string encode_entry(std::uint64_t sequence, const Batch& changes);
 

@@ -1,14 +1,14 @@
 #include "master/state/sqlite_store.hpp"
 
+#include "core/state/state_file.hpp"
 #include "core/store/sqlite.hpp"
 #include "master/state/journal_entry.hpp"
-#include "master/state/sqlite_schema.hpp"
+#include "master/state/sqlite_reading.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <sys/stat.h>
 #include <system_error>
@@ -21,20 +21,6 @@ namespace {
 
 using store::Database;
 using store::Statement;
-
-/// The latest word of a stretch of journal about each record it touches; empty: erased.
-using Overlay = std::map<std::pair<Table, std::uint64_t>, std::optional<std::string>>;
-
-void add_to(Overlay& overlay, Batch&& changes) {
-    for (auto& change : changes) {
-        overlay[{change.table, change.key}] = std::move(change.value);
-    }
-}
-
-/// Seeds a row's checksum, so that a row read from another one's place is damaged.
-std::uint64_t seed_of(Table table, std::uint64_t key) {
-    return key ^ (static_cast<std::uint64_t>(table) << 56U);
-}
 
 std::int64_t signed_of(std::uint64_t number) {
     return static_cast<std::int64_t>(number);
@@ -87,9 +73,13 @@ class SqliteStore final : public Store {
 
     void load(const std::function<void(Table, std::uint64_t, const std::string&)>& each) override;
     void commit(const std::vector<Batch>& batches) override;
+    [[nodiscard]] std::unique_ptr<StateReading> begin_reading() override;
     [[nodiscard]] bool tidy() override;
 
   private:
+    /// The part of the journal that is not in the rows.
+    JournalSpan span() { return {database_, file_, folded_through_, last_}; }
+
     std::int64_t number(const std::string& sql) {
         auto query = database_.prepare(sql);
         return query.step() ? query.column_int(0) : 0;
@@ -110,11 +100,9 @@ class SqliteStore final : public Store {
     }
 
     std::uint64_t append(const Batch& changes, std::int64_t sequence);
-    std::int64_t read_slice(Overlay& overlay, std::size_t& bytes);
     void write_rows(const Overlay& overlay);
     void fold_slice();
     void delete_slice();
-    [[noreturn]] void throw_damaged(const std::string& what) const;
 
     const std::string file_;
     const SqliteSizes sizes_;
@@ -126,50 +114,25 @@ class SqliteStore final : public Store {
     std::size_t unfolded_bytes_ = 0;
     bool folding_ = false;
     bool broken_ = false;
+    std::weak_ptr<const bool> reading_; ///< lives as long as somebody reads beside the commits
 };
 
+std::unique_ptr<StateReading> SqliteStore::begin_reading() {
+    if (!reading_.expired()) {
+        throw Failure(Code::Conflict,
+                      "a snapshot is being taken already: try again when it is done");
+    }
+    auto hold = std::make_shared<const bool>(true);
+    reading_ = hold;
+    return std::make_unique<SqliteReading>(span(), sizes_.fold_slice_bytes, std::move(hold));
+}
+
 void SqliteStore::load(const std::function<void(Table, std::uint64_t, const std::string&)>& each) {
-    Overlay overlay;
-    auto entries = database_.prepare(
-        "SELECT sequence, entry FROM journal WHERE sequence > ? ORDER BY sequence");
-    entries.bind(1, folded_through_);
-    while (entries.step()) {
-        const auto sequence = static_cast<std::uint64_t>(entries.column_int(0));
-        auto changes = decode_entry(sequence, entries.column_bytes(1));
-        if (!changes) {
-            throw_damaged(changes.error().message);
+    SqliteReading reading(span(), sizes_.fold_slice_bytes, nullptr);
+    while (const auto slice = reading.next()) {
+        for (const auto& record : *slice) {
+            each(record.table, record.key, record.value);
         }
-        add_to(overlay, std::move(*changes));
-    }
-    auto newer = overlay.begin();
-    const auto emit_newer = [&] {
-        if (newer->second) {
-            each(newer->first.first, newer->first.second, *newer->second);
-        }
-        ++newer;
-    };
-    for (const auto table : tables) {
-        auto rows = database_.prepare("SELECT key, checksum, value FROM " + rows_of(table) +
-                                      " ORDER BY key");
-        while (rows.step()) {
-            const std::pair place(table, static_cast<std::uint64_t>(rows.column_int(0)));
-            const auto value = rows.column_bytes(2);
-            if (rows.column_int(1) != signed_of(checksum_of(seed_of(table, place.second), value))) {
-                throw_damaged(rows_of(table) + " row " + std::to_string(place.second) +
-                              " does not match its checksum");
-            }
-            while (newer != overlay.end() && newer->first < place) {
-                emit_newer();
-            }
-            if (newer != overlay.end() && newer->first == place) {
-                emit_newer();
-            } else {
-                each(table, place.second, value);
-            }
-        }
-    }
-    while (newer != overlay.end()) {
-        emit_newer();
     }
 }
 
@@ -215,6 +178,8 @@ std::uint64_t SqliteStore::append(const Batch& changes, std::int64_t sequence) {
 bool SqliteStore::tidy() {
     if (oldest_ <= folded_through_) {
         delete_slice();
+    } else if (!reading_.expired()) {
+        return false; // a fold would change the rows under it
     } else if (folding_ || unfolded_bytes_ >= sizes_.fold_from_bytes) {
         folding_ = true;
         fold_slice();
@@ -226,7 +191,7 @@ bool SqliteStore::tidy() {
 void SqliteStore::fold_slice() {
     Overlay overlay;
     std::size_t bytes = 0;
-    const auto through = read_slice(overlay, bytes);
+    const auto through = read_journal(span(), sizes_.fold_slice_bytes, overlay, bytes);
     change_file([&] {
         write_rows(overlay);
         database_.execute("UPDATE about SET value = " + std::to_string(through) +
@@ -234,25 +199,6 @@ void SqliteStore::fold_slice() {
     });
     folded_through_ = through;
     unfolded_bytes_ -= std::min(unfolded_bytes_, bytes);
-}
-
-/// Reads the oldest entries that are not in the rows; returns the last one's sequence.
-std::int64_t SqliteStore::read_slice(Overlay& overlay, std::size_t& bytes) {
-    auto through = folded_through_;
-    auto entries = database_.prepare(
-        "SELECT sequence, entry FROM journal WHERE sequence > ? ORDER BY sequence");
-    entries.bind(1, folded_through_);
-    while (bytes < sizes_.fold_slice_bytes && entries.step()) {
-        through = entries.column_int(0);
-        const auto entry = entries.column_bytes(1);
-        auto changes = decode_entry(static_cast<std::uint64_t>(through), entry);
-        if (!changes) {
-            throw_damaged(changes.error().message);
-        }
-        add_to(overlay, std::move(*changes));
-        bytes += entry.size();
-    }
-    return through;
 }
 
 /// In key order: SQLite then appends and updates neighbours instead of jumping through the file.
@@ -268,8 +214,7 @@ void SqliteStore::write_rows(const Overlay& overlay) {
         for (; next != overlay.end() && next->first.first == table; ++next) {
             const auto key = next->first.second;
             if (next->second) {
-                const auto checksum = checksum_of(seed_of(table, key), *next->second);
-                upsert.bind(1, signed_of(key)).bind(2, signed_of(checksum));
+                upsert.bind(1, signed_of(key)).bind(2, row_checksum(table, key, *next->second));
                 upsert.bind_blob(3, *next->second).run();
             } else {
                 erase.bind(1, signed_of(key)).run();
@@ -286,17 +231,11 @@ void SqliteStore::delete_slice() {
     oldest_ = through + 1;
 }
 
-void SqliteStore::throw_damaged(const std::string& what) const {
-    throw Failure(Code::Internal,
-                  file_ + ": " + what +
-                      ". Restore the file from a copy, or move it away to start with nothing");
-}
-
 } // namespace
 
 std::unique_ptr<Store> open_sqlite_store(const std::string& data_dir, const SqliteSizes& sizes) {
     make_data_dir(data_dir);
-    const auto file = (std::filesystem::path(data_dir) / "state.db").string();
+    const auto file = (std::filesystem::path(data_dir) / state_file_name).string();
     try {
         return std::make_unique<SqliteStore>(file, sizes);
     } catch (const Failure& failure) {

@@ -5,8 +5,8 @@
 #pragma once
 
 #include "core/base/error.hpp"
+#include "core/state/table.hpp"
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -16,52 +16,28 @@
 
 namespace methos::state {
 
-/// Numbers are stored: append only.
-enum class Table : std::uint8_t {
-    Meta = 1,
-    Host = 2,
-    App = 3,
-    Spec = 4,
-    Task = 5,
-    AppEnd = 6,
-    Framework = 7, ///< foreign frameworks, by a number of their own
-    Update = 8,    ///< status updates that a foreign framework has not acknowledged yet
-    Role = 9,      ///< weights, quota and policy of roles
-};
-
-/// In the order in which they are loaded.
-inline constexpr std::array tables{Table::Meta,
-                                   Table::Host,
-                                   Table::App,
-                                   Table::Spec,
-                                   Table::Task,
-                                   Table::AppEnd,
-                                   Table::Framework,
-                                   Table::Update,
-                                   Table::Role};
-
-/// Of what records mean; kept in MetaRecord.schema, whatever the home is. Grows with each table and
-/// whenever an older program would misread a record.
-constexpr std::uint32_t schema_version = 2;
-
-/// One changed record; without a value it is erased.
-struct Change {
-    Table table = Table::Meta;
-    std::uint64_t key = 0;
-    std::optional<std::string> value; ///< bytes; master/state/records.proto says of what
-    friend bool operator==(const Change&, const Change&) = default;
-};
-
-/// The changes of one step of the heart: all or nothing.
-using Batch = std::vector<Change>;
-
 constexpr std::size_t batch_changes_max = 128;     ///< etcd's operations per transaction
 constexpr std::size_t batch_bytes_max = 1'500'000; ///< etcd's request size
 constexpr std::size_t change_overhead_bytes = 16; ///< of table, key and lengths, counted per change
-constexpr std::uint64_t record_key_max = (1ULL << 63U) - 1; ///< SQLite's integer keys are signed
 
 /// Errors: ResourceExhausted, naming which cap. Every home calls it first.
 [[nodiscard]] Result<void> check_caps(const Batch& batch);
+
+/// The state as it was at one commit, read in slices while later commits go on. Blocking; used as
+/// its store is, and destroyed before it.
+class StateReading {
+  public:
+    StateReading() = default;
+    StateReading(const StateReading&) = delete;
+    StateReading& operator=(const StateReading&) = delete;
+    virtual ~StateReading() = default;
+
+    /// The next records, about `slice_bytes_max` of them, in (table, key) order; an empty slice is
+    /// not the end, nothing is. Throws as Store::load.
+    [[nodiscard]] virtual std::optional<std::vector<Record>> next() = 0;
+
+    static constexpr std::size_t slice_bytes_max = 256 * 1024; ///< 2 ms that a commit may wait
+};
 
 /// Blocking; called from one pool thread at a time.
 class Store {
@@ -80,6 +56,10 @@ class Store {
     /// nothing was changed, later commits may succeed), Internal (I/O error: the home is to be
     /// reopened).
     virtual void commit(const std::vector<Batch>& batches) = 0;
+
+    /// Begins reading the state as it is now. A home may hold its housekeeping until the reading
+    /// is destroyed, and may refuse a second one meanwhile with Conflict. Here: all at once.
+    [[nodiscard]] virtual std::unique_ptr<StateReading> begin_reading();
 
     /// Housekeeping in slices (folding the journal into rows); true when there is more to do.
     [[nodiscard]] virtual bool tidy() = 0;

@@ -25,6 +25,7 @@ CORE = {
     "http": ("wire", "runtime", "model", "base", "observe"),
     "bus": ("wire", "runtime", "model", "base", "observe"),
     "store": ("wire", "runtime", "model", "base", "observe"),
+    "state": ("store", "base"),
 }
 # Outside headers and the only places that may include them.
 ONLY_IN = (

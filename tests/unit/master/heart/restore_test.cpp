@@ -1,7 +1,7 @@
 // What a restored state means to the heart: hosts run tasks that it does not know, and those are
 // not killed before their grace; what it does know is killed as ever. And records of a newer Methos
 // are refused.
-#include "master/state/records.pb.h"
+#include "core/state/meta.pb.h"
 #include "tests/support/catch.hpp"
 #include "tests/support/heart_lab.hpp"
 
@@ -12,7 +12,7 @@ using methos::test::HeartLab;
 namespace {
 
 using Records = std::map<std::pair<state::Table, std::uint64_t>, std::string>;
-constexpr std::pair<state::Table, std::uint64_t> meta_place(state::Table::Meta, 1);
+constexpr std::pair<state::Table, std::uint64_t> meta_place(state::Table::Meta, state::meta_key);
 
 /// As a restore leaves the records of the cluster.
 Records restored(const HeartLab& lab) {

@@ -98,3 +98,78 @@ TEST_CASE("a batch exactly at the caps is accepted") {
     apply_to(model, {wide, heavy});
     require_equal(*store, model);
 }
+
+namespace {
+
+/// Few records that are large, so that a reading takes many slices.
+std::vector<Batch> heavy_batches(std::mt19937& random) {
+    auto batches = random_batches(random);
+    constexpr std::size_t bytes = 40'000;
+    for (int i = 0; i < 3; ++i) {
+        const auto table = tables.at(random() % tables.size());
+        batches.push_back(
+            {{table, random() % 12, std::string(bytes, static_cast<char>(random()))}});
+    }
+    return batches;
+}
+
+} // namespace
+
+TEST_CASE("a reading gives the state as it was when it began, beside commits and housekeeping") {
+    const auto kind = GENERATE(as<std::string>(), "memory", "sqlite");
+    const auto seed = GENERATE(range(1U, 7U));
+    CAPTURE(kind, seed);
+    const methos::test::TemporaryFolder folder;
+    auto store = open_home(kind, folder.file("state"));
+    std::mt19937 random(seed);
+    Model model;
+    const auto change = [&] {
+        const auto batches = heavy_batches(random);
+        store->commit(batches);
+        apply_to(model, batches);
+        (void)store->tidy();
+    };
+    for (int commits = 0; commits < 40; ++commits) {
+        change();
+    }
+    const auto expected = model;
+    auto reading = store->begin_reading();
+    Model found;
+    std::size_t slices = 0;
+    while (const auto slice = reading->next()) {
+        ++slices;
+        std::size_t bytes = 0;
+        for (const auto& record : *slice) {
+            const std::pair place(record.table, record.key);
+            REQUIRE((found.empty() || found.rbegin()->first < place));
+            found[place] = record.value;
+            bytes += record.value.size();
+        }
+        REQUIRE(bytes < 2 * StateReading::slice_bytes_max);
+        change();
+    }
+    REQUIRE(slices > 4);
+    REQUIRE(found == expected);
+    REQUIRE(model != expected);
+    reading.reset();
+    while (store->tidy()) {
+    }
+    require_equal(*store, model);
+}
+
+TEST_CASE("of a file one reading at a time, and its journal is folded when that has ended") {
+    const methos::test::TemporaryFolder folder;
+    const auto store = open_home("sqlite", folder.file("state"));
+    store->commit({batch_of(10, 10)});
+    auto reading = store->begin_reading();
+    REQUIRE_FALSE(store->tidy());
+    try {
+        (void)store->begin_reading();
+        FAIL("two at once");
+    } catch (const Failure& failure) {
+        REQUIRE(failure.code() == Code::Conflict);
+    }
+    reading.reset();
+    REQUIRE(store->tidy());
+    REQUIRE_NOTHROW(store->begin_reading());
+}

@@ -1,4 +1,4 @@
-#include "master/state/sqlite_schema.hpp"
+#include "core/state/state_file.hpp"
 
 #include <array>
 
@@ -34,30 +34,15 @@ std::int64_t version_of(store::Database& database) {
 } // namespace
 
 std::string rows_of(Table table) {
-    switch (table) {
-    case Table::Meta:
-        return "rows_meta";
-    case Table::Host:
-        return "rows_host";
-    case Table::App:
-        return "rows_app";
-    case Table::Spec:
-        return "rows_spec";
-    case Table::Task:
-        return "rows_task";
-    case Table::AppEnd:
-        return "rows_app_end";
-    case Table::Framework:
-        return "rows_framework";
-    case Table::Update:
-        return "rows_update";
-    case Table::Role:
-        return "rows_role";
-    }
-    throw Failure(Code::Internal, "a change names a table that does not exist");
+    return "rows_" + std::string(to_string(table));
 }
 
-void upgrade_schema(store::Database& database, const std::string& file) {
+std::int64_t row_checksum(Table table, std::uint64_t key, std::string_view value) {
+    const auto seed = key ^ (static_cast<std::uint64_t>(table) << 56U);
+    return static_cast<std::int64_t>(checksum_of(seed, value));
+}
+
+void upgrade_schema(store::Database& database, const std::string& file, std::uint32_t wanted) {
     auto version = version_of(database);
     if (version > schema_version) {
         throw Failure(Code::Conflict,
@@ -65,7 +50,7 @@ void upgrade_schema(store::Database& database, const std::string& file) {
                           ", this program knows up to " + std::to_string(schema_version) +
                           "): start that version, or use another --data-dir");
     }
-    for (; version < schema_version; ++version) {
+    for (; version < wanted; ++version) {
         database.transaction([&] {
             database.execute(steps.at(static_cast<std::size_t>(version)));
             database.execute("UPDATE about SET value = " + std::to_string(version + 1) +
