@@ -19,6 +19,13 @@ class FrameworkLab : public HeartLab {
   public:
     using HeartLab::HeartLab;
 
+    /// Connections end with a master, and its stream numbers begin anew.
+    void kill_and_restart() {
+        (void)take_published();
+        events_.clear();
+        HeartLab::kill_and_restart();
+    }
+
     external::External& external() { return heart().external(); }
 
     static external::FrameworkInfo info(const std::string& name) {
