@@ -202,8 +202,8 @@ int measure_placement(std::size_t hosts, std::size_t tasks) {
 int main(int argc, char** argv) {
     const std::vector<std::string> words(argv + 1, argv + argc);
     const auto number = [&words](std::size_t index) {
-        return static_cast<std::size_t>(
-            parse_int(index < words.size() ? words[index] : "", 1, 10'000'000).value_or(0));
+        const auto value = parse_int(index < words.size() ? words[index] : "", 1, 10'000'000);
+        return value ? static_cast<std::size_t>(*value) : std::size_t{0};
     };
     if (words.size() == 4 && words[0] == "cycle" && number(1) > 0 && number(2) > 0 &&
         number(3) > 0) {
