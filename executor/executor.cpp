@@ -31,7 +31,7 @@ struct Executor::Parts {
     Parts(const asio::any_io_executor& executor_, ExecutorOptions options_, HostIdentity identity_)
         : options(std::move(options_)), executor(executor_), identity(std::move(identity_)),
           client(executor, client_options()), engine(client, options.docker_socket),
-          relay(make_relay()), images(executor, engine, puller_options()),
+          relay(make_relay()), images(executor, engine, puller_options()), docker_told(executor),
           runner(executor, engine, images, runner_options(), runner_handlers()),
           session(executor, runner, session_options(), session_handlers()),
           streams(executor, engine, runner, session_options()),
@@ -71,7 +71,10 @@ struct Executor::Parts {
     [[nodiscard]] RunnerHandlers runner_handlers() {
         return RunnerHandlers{
             [this](const std::vector<TaskStatus>& statuses) { session.send_statuses(statuses); },
-            [this] { session.send_host(); },
+            [this] {
+                docker_told.notify();
+                session.send_host();
+            },
             [this] { session.send_inventory(); },
         };
     }
@@ -116,6 +119,11 @@ struct Executor::Parts {
         return host;
     }
 
+    awaitable<> join_cluster() {
+        (void)co_await docker_told.wait_for(options.docker_patience);
+        co_await session.run();
+    }
+
     ExecutorOptions options;
     asio::any_io_executor executor;
     HostIdentity identity;
@@ -123,6 +131,7 @@ struct Executor::Parts {
     docker::Engine engine;
     std::unique_ptr<LoopbackRelay> relay;
     ImagePuller images;
+    Signal docker_told; ///< that it is there, or that it is not
     TaskRunner runner;
     MasterSession session;
     LogStreams streams;
@@ -141,7 +150,7 @@ void Executor::start() {
         parts_->relay->start();
     }
     parts_->runner.start();
-    parts_->group.spawn("session", parts_->session.run());
+    parts_->group.spawn("session", parts_->join_cluster());
 }
 
 awaitable<> Executor::stop(bool orderly) {

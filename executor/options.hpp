@@ -25,6 +25,9 @@ struct ExecutorOptions {
     std::string publish_ip;   ///< empty: all addresses
     std::string data_dir = "/var/lib/methos/executor";
     std::string log_level = "info";
+    /// What the first HELLO waits for Docker's first answer; no flag. A host that joined without
+    /// Docker and had it a moment later would look like one in trouble.
+    Duration docker_patience = std::chrono::seconds(1);
 };
 
 /// Reads argv, `--config FILE` (TOML) and METHOS_EXECUTOR_*. Nothing when the program is to leave

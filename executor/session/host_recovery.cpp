@@ -15,6 +15,8 @@ namespace {
 
 constexpr BackoffPolicy ask_again{
     std::chrono::milliseconds(250), std::chrono::seconds(1), 2.0, 0.2};
+/// It is asked much more often than it is worth telling.
+constexpr BackoffPolicy tell_again{std::chrono::seconds(5), std::chrono::minutes(5), 2.0, 0.0};
 
 std::string label_of(const docker::Labels& labels, const char* name) {
     const auto found = labels.find(name);
@@ -28,6 +30,8 @@ awaitable<std::string> ask_docker(asio::any_io_executor executor, ExecutorOption
     http::Client client(executor);
     docker::Engine engine(client, options.docker_socket);
     Backoff backoff(ask_again, system_uniform());
+    Backoff telling(tell_again, system_uniform());
+    auto tell_at = std::chrono::steady_clock::now();
     for (;;) {
         std::string why;
         try {
@@ -42,10 +46,13 @@ awaitable<std::string> ask_docker(asio::any_io_executor executor, ExecutorOption
             }
             why = error.to_string();
         }
-        log::limited("host-recovery",
-                     "there is no host id in the data directory; waiting for Docker to say whether "
-                     "containers of this host are here",
-                     {{"socket", options.docker_socket}, {"why", why}});
+        if (std::chrono::steady_clock::now() >= tell_at) {
+            log::warning(
+                "Docker does not answer; is it running? The host joins when it does: with "
+                "no host id in the data directory its containers say which host it is",
+                {{"socket", options.docker_socket}, {"why", why}, {"data_dir", options.data_dir}});
+            tell_at = std::chrono::steady_clock::now() + telling.next();
+        }
         const auto pause = backoff.next();
         co_await sleep_for(pause);
     }

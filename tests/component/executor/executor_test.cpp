@@ -61,8 +61,26 @@ SCENARIO("an executor joins and says what its host is") {
     one.run_until([&] { return one.master.goodbyes == 1; });
 }
 
+SCENARIO("a host whose Docker answers does not join as one without") {
+    ClusterOfOne one;
+    one.options.docker_patience = std::chrono::minutes(1);
+    one.options.data_dir = one.folder.file("known");
+    (void)load_or_make_identity(one.options.data_dir);
+    one.master.welcomes = false; // what it has of the host is what HELLO said
+    FakeFault slow;
+    slow.call = "GET /info";
+    slow.kind = FakeFault::Kind::Hold;
+    one.docker.inject(slow);
+    one.start();
+    one.run_until([&] { return one.docker.count("GET /info") == 1; });
+    one.docker.release_held();
+    one.run_until([&] { return one.master.hellos == 1; });
+    CHECK(one.master.host.docker_up);
+}
+
 SCENARIO("Docker comes while the master has not answered yet") {
     ClusterOfOne one;
+    one.options.docker_patience = Duration::zero();
     one.options.data_dir = one.folder.file("known");
     (void)load_or_make_identity(one.options.data_dir);
     one.master.welcomes = false;
