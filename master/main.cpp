@@ -182,13 +182,32 @@ void write_tokens(const Flags& flags, const bus::JoinToken& token) {
               << std::flush;
 }
 
+/// The keys that were found, or new ones: the state is durable by now, so a crash here leaves none
+/// behind that belong to no state.
+master::ClusterSecrets cluster_secrets(const Flags& flags,
+                                       const master::Shell& shell,
+                                       std::optional<master::ClusterSecrets> found) {
+    if (found) {
+        return std::move(*found);
+    }
+    if (!shell.heart().cluster().hosts().empty()) {
+        log::warning("bus.key was missing and is made anew: every host has to join again with the "
+                     "new join token",
+                     {{"data_dir", flags.data_dir}});
+    }
+    return master::make_cluster_secrets(flags.data_dir);
+}
+
 awaitable<> serve(Program& program, Flags flags) {
     const auto options = heart_options(flags);
     (void)bus_host("--bus", flags.bus);
     const auto server_options = tls_options(flags);
     http::check_tls(server_options);
     master::make_data_dir(flags.data_dir);
-    const auto secrets = master::load_cluster_secrets(flags.data_dir);
+    auto found_secrets = master::find_cluster_secrets(flags.data_dir);
+    if (found_secrets) {
+        master::require_state_of_keys(flags.data_dir);
+    }
     const auto admin_token = master::load_admin_token(flags.data_dir);
     std::function<std::unique_ptr<state::Store>()> open_store = [&flags] {
         return state::open_sqlite_store(flags.data_dir);
@@ -198,7 +217,13 @@ awaitable<> serve(Program& program, Flags flags) {
     const SystemClock clock;
     Metrics metrics;
     master::Shell shell(program.executor(), program.pool(), clock, *store, options, metrics);
-    co_await shell.start();
+    std::function<void()> on_new_cluster = [&flags, has_keys = found_secrets.has_value()] {
+        if (has_keys) {
+            master::refuse_state_without_cluster(flags.data_dir);
+        }
+    };
+    co_await shell.start(std::move(on_new_cluster));
+    const auto secrets = cluster_secrets(flags, shell, std::move(found_secrets));
 
     master::LogStreams streams;
     master::BusPort::Options bus_options;

@@ -1,6 +1,7 @@
 #include "master/shell/secrets.hpp"
 
 #include "core/base/ids.hpp"
+#include "core/state/state_file.hpp"
 
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -93,6 +94,21 @@ std::string without_newline(std::string text) {
     return text;
 }
 
+std::string key_path(const std::string& data_dir) {
+    return data_dir + "/bus.key";
+}
+
+[[noreturn]] void refuse_lost_state(const std::string& data_dir, const std::string& what) {
+    throw Failure(
+        Code::Conflict,
+        data_dir + " holds the key of a cluster (bus.key), but its state.db " + what +
+            ": the state was lost. Bring it back: methos snapshot restore FILE --data-dir " +
+            data_dir +
+            " --force, or put a copy of state.db there. Only to begin a new cluster, "
+            "remove bus.key and join.token as well: every host then has to join again with the new "
+            "token");
+}
+
 } // namespace
 
 void make_data_dir(const std::string& data_dir) {
@@ -120,25 +136,49 @@ void make_data_dir(const std::string& data_dir) {
     }
 }
 
-ClusterSecrets load_cluster_secrets(const std::string& data_dir) {
-    const auto path = data_dir + "/bus.key";
-    if (const auto text = read_file(path)) {
-        std::istringstream lines(*text);
-        ClusterSecrets secrets;
-        std::getline(lines, secrets.keys.secret_key);
-        std::getline(lines, secrets.join_secret);
-        auto public_key = bus::public_key_of(secrets.keys.secret_key);
-        if (!public_key || secrets.join_secret.empty()) {
-            throw Failure(Code::InvalidInput,
-                          path + " is damaged: restore it, or remove it and join every host again "
-                                 "with the new token");
-        }
-        secrets.keys.public_key = std::move(*public_key);
-        return secrets;
+std::optional<ClusterSecrets> find_cluster_secrets(const std::string& data_dir) {
+    const auto path = key_path(data_dir);
+    const auto text = read_file(path);
+    if (!text) {
+        return std::nullopt;
     }
-    ClusterSecrets secrets{bus::make_curve_keys(), random_hex(secret_bytes)};
-    write_secret(path, secrets.keys.secret_key + "\n" + secrets.join_secret + "\n");
+    std::istringstream lines(*text);
+    ClusterSecrets secrets;
+    std::getline(lines, secrets.keys.secret_key);
+    std::getline(lines, secrets.join_secret);
+    auto public_key = bus::public_key_of(secrets.keys.secret_key);
+    if (!public_key || secrets.join_secret.empty()) {
+        throw Failure(Code::InvalidInput,
+                      path + " is damaged: restore it, or remove it and join every host again "
+                             "with the new token");
+    }
+    secrets.keys.public_key = std::move(*public_key);
     return secrets;
+}
+
+ClusterSecrets make_cluster_secrets(const std::string& data_dir) {
+    ClusterSecrets secrets{bus::make_curve_keys(), random_hex(secret_bytes)};
+    write_secret(key_path(data_dir), secrets.keys.secret_key + "\n" + secrets.join_secret + "\n");
+    return secrets;
+}
+
+void require_state_of_keys(const std::string& data_dir) {
+    struct ::stat found {};
+
+    const auto path = data_dir + "/" + state::state_file_name;
+    if (::stat(path.c_str(), &found) == 0) {
+        if (found.st_size == 0) {
+            refuse_lost_state(data_dir, "is empty");
+        }
+    } else if (errno == ENOENT) {
+        refuse_lost_state(data_dir, "is missing");
+    } else {
+        fail_on("look at", path);
+    }
+}
+
+void refuse_state_without_cluster(const std::string& data_dir) {
+    refuse_lost_state(data_dir, "holds no cluster");
 }
 
 std::string load_admin_token(const std::string& data_dir) {

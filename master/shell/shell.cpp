@@ -85,9 +85,13 @@ awaitable<std::unique_ptr<heart::Heart>> Shell::load() {
     co_return heart;
 }
 
-awaitable<> Shell::start() {
+awaitable<> Shell::start(std::function<void()> on_new_cluster) {
     last_tick_ = clock_.now().mono;
     heart_ = co_await load();
+    const bool is_new = heart_->cluster().id().empty();
+    if (is_new && on_new_cluster) {
+        on_new_cluster();
+    }
     cluster::Step step(clock_.now());
     heart_->begin(step, random_hex(16));
     const std::vector<state::Batch> batches(1, step.changes);
@@ -99,7 +103,7 @@ awaitable<> Shell::start() {
     } catch (const Failure& refused) {
         failure = refused.error();
     }
-    if (failure && failure->code == Code::ResourceExhausted) {
+    if (failure && failure->code == Code::ResourceExhausted && !is_new) {
         // Reading goes on; nobody joins, and so nobody sees the new epoch, before the store takes
         // it.
         refuse(*failure);

@@ -34,7 +34,9 @@ class Shell {
     ~Shell();
 
     /// Loads the store and begins a new epoch, durably. Throws when it cannot. Call before run().
-    [[nodiscard]] awaitable<> start();
+    /// `on_new_cluster` is called before a store that holds no cluster becomes a new one, and
+    /// refuses that by throwing.
+    [[nodiscard]] awaitable<> start(std::function<void()> on_new_cluster = {});
     void on_messages(Sender sender);
     /// May be called by several; each gets everything, in order, after the commit. Must not throw.
     void on_publications(Publisher publisher);

@@ -10,8 +10,7 @@ namespace {
 [[noreturn]] void throw_damaged(const std::string& file, const std::string& what) {
     throw Failure(Code::Internal,
                   file + ": " + what +
-                      ". Restore a snapshot (methos snapshot restore), or move the file away to "
-                      "start with nothing");
+                      ". Restore a snapshot: methos snapshot restore FILE --data-dir DIR --force");
 }
 
 } // namespace

@@ -1,0 +1,119 @@
+"""methos-master as a process: what it refuses before it has written anything, what its data directory may hold, and
+what it prints at its first start. On loopback, without Docker.
+
+Usage: process_test.py MASTER_BINARY [TEST...]
+"""
+
+import os
+import pathlib
+import pty
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3]))
+
+from tests.clients.programs import MasterProgram, Program
+from tests.support.rest import Rest, wait_until
+
+FAILED, USAGE = 1, 2
+END_SECONDS = 60
+MASTER_BINARY = None
+
+
+class MasterProcessTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="methos-master-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.master = MasterProgram(MASTER_BINARY, self.folder)
+        self.addCleanup(self.master.kill)
+        self.data = self.master.data_dir
+
+    def run_to_end(self, *flags):
+        words = [MASTER_BINARY, "--http", "127.0.0.1:0", "--bus", "tcp://127.0.0.1:0", "--data-dir", self.data, *flags]
+        return subprocess.run(list(map(str, words)), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              errors="replace", timeout=END_SECONDS, check=False)
+
+    def assert_refuses(self, code, says, *flags):
+        """It ends with this code and says each of these words; returns what it said."""
+        done = self.run_to_end(*flags)
+        text = done.stderr + done.stdout
+        self.assertEqual(code, done.returncode, text)
+        for word in says:
+            self.assertIn(word, text)
+        return text
+
+    def start_and_kill(self):
+        """A cluster whose state is in the directory, as a power cut leaves it."""
+        self.master.start()
+        self.master.kill()
+
+    def files(self):
+        return sorted(path.name for path in self.data.iterdir())
+
+
+class LostStateTest(MasterProcessTest):
+    """A key without its state is a cluster that lost its memory: going on as a new one would end all that its hosts run."""
+
+    def test_a_lost_state_is_not_taken_for_a_new_cluster(self):
+        def remove():
+            for path in self.data.glob("state.db*"):
+                path.unlink()
+
+        def remove_and_leave_the_journal():
+            (self.data / "state.db").unlink()
+
+        def empty():
+            (self.data / "state.db").write_bytes(b"")
+
+        def lose_the_journal():  # as a careless copy of a running master's directory
+            (self.data / "state.db-wal").unlink()
+
+        self.start_and_kill()
+        kept = self.folder / "kept"
+        shutil.copytree(self.data, kept)
+        for lose in (remove, remove_and_leave_the_journal, empty, lose_the_journal):
+            with self.subTest(lose.__name__):
+                shutil.rmtree(self.data)
+                shutil.copytree(kept, self.data)
+                lose()
+                before = {path.name: path.read_bytes() for path in self.data.glob("state.db-wal")}
+                for _ in range(2):  # and it stays so
+                    self.assert_refuses(FAILED, [str(self.data), "bus.key", "state.db", "join.token"])
+                for name, content in before.items():
+                    self.assertEqual(content, (self.data / name).read_bytes(), "what may help to repair it is gone")
+        shutil.rmtree(self.data)
+        shutil.copytree(kept, self.data)
+        self.master.start()  # put back, it goes on
+
+    def test_without_its_keys_too_it_is_a_new_cluster(self):
+        self.start_and_kill()
+        for path in [*self.data.glob("state.db*"), self.data / "bus.key", self.data / "join.token"]:
+            path.unlink()
+        self.master.start()
+
+    def test_a_first_start_that_was_interrupted_anywhere_is_repeated(self):
+        for obstacle in ("state.db", "bus.key.new", "join.token.new"):  # a folder where a file is to be written
+            with self.subTest(obstacle):
+                shutil.rmtree(self.data)
+                (self.data / obstacle).mkdir(parents=True)
+                self.assert_refuses(FAILED, [obstacle])
+                (self.data / obstacle).rmdir()
+                self.master.start()
+                self.master.kill()
+
+    def test_an_empty_file_for_the_state_of_no_cluster_is_fine(self):
+        (self.data / "state.db").write_bytes(b"")
+        self.master.start()
+
+
+def main():
+    global MASTER_BINARY
+    MASTER_BINARY = pathlib.Path(sys.argv.pop(1)).resolve()
+    unittest.main()
+
+
+if __name__ == "__main__":
+    main()
