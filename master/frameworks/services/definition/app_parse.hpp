@@ -24,6 +24,9 @@ struct ParseOptions {
     std::string parent = "/";
     /// Put before every path of an error: "(2)" for the third app of an array.
     std::string path_prefix;
+    /// What was accepted once stays accepted: a rule made since does not keep a master from
+    /// starting. Only types are checked.
+    bool stored = false;
 };
 
 /// Reads JSON of outside origin: nesting is bounded. Errors: 400 Invalid JSON.

@@ -215,7 +215,9 @@ std::string stored_text(const AppDefinition& app) {
 }
 
 Result<AppDefinition> parse_stored(const std::string& text) {
-    auto app = parse_app(text);
+    ParseOptions options;
+    options.stored = true;
+    auto app = parse_app(text, options);
     if (!app) {
         return Error(Code::Internal, "a stored app cannot be read: " + app.error().body_json);
     }

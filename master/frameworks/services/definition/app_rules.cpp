@@ -41,12 +41,22 @@ bool is_integer(const std::string& text) {
     return !text.empty() && result.ec == std::errc{} && result.ptr == end;
 }
 
+/// Below an app's path these are questions about it; "." and ".." were resolved before.
+bool ends_in_reserved_word(const std::string& path) {
+    const auto last = path.substr(path.rfind('/') + 1);
+    return last == "restart" || last == "tasks" || last == "versions";
+}
+
 void check_identity(const AppDefinition& app, Rules& rules) {
     rules.expect(valid_app_path(app.id.value),
                  "/id",
                  "must fully match regular expression "
                  "'^(([a-z0-9]|[a-z0-9][a-z0-9\\-]*[a-z0-9])\\.)*([a-z0-9]|[a-z0-9][a-z0-9\\-]*[a-"
                  "z0-9])|(\\.|\\.\\.)$'");
+    rules.expect(!ends_in_reserved_word(app.id.value),
+                 "/id",
+                 "must not end with any of the following reserved keywords: restart, tasks, "
+                 "versions, ., ..");
     for (std::size_t i = 0; i < app.dependencies.size(); ++i) {
         const auto& other = app.dependencies[i];
         rules.expect(
@@ -113,6 +123,14 @@ void check_env(const AppDefinition& app, Rules& rules) {
     rules.expect(bytes <= env_bytes_max,
                  "/env",
                  "must not be larger than " + std::to_string(env_bytes_max) + " bytes in all");
+}
+
+void check_labels(const AppDefinition& app, Rules& rules) {
+    for (const auto& [name, value] : app.labels) {
+        rules.expect(!name.empty() && name.find('\0') == std::string::npos,
+                     "/labels/" + name,
+                     "a name must not be empty, nor contain NUL");
+    }
 }
 
 void check_constraint(const std::vector<std::string>& constraint,
@@ -267,6 +285,7 @@ void check_rules(const AppDefinition& app, const std::string& prefix, Violations
     check_command(app, rules);
     check_amounts(app, rules);
     check_env(app, rules);
+    check_labels(app, rules);
     for (std::size_t i = 0; i < app.constraints.size(); ++i) {
         check_constraint(app.constraints[i], indexed("/constraints", i), rules);
     }

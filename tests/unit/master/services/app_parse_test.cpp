@@ -310,6 +310,14 @@ TEST_CASE("broken rules are reported in Marathon's words") {
          "Single instance app may only have one instance"},
         {R"("cmd":"a\u0000b")", "/cmd", "NUL"},
         {R"("cmd":"x","env":{"A=B":"c"})", "/env/A=B", "must not be empty, nor contain '='"},
+        {R"("cmd":"x","labels":{"":"y"})", "/labels/", "a name must not be empty"},
+        {R"("cmd":"x","id":"/grp/tasks")",
+         "/id",
+         "must not end with any of the following reserved"},
+        {R"("cmd":"x","id":"versions")", "/id", "must not end with any of the following reserved"},
+        {R"("cmd":"x","id":"/a/restart/")",
+         "/id",
+         "must not end with any of the following reserved"},
         {R"("cmd":"x","dependencies":["/a"])", "/dependencies(0)", "cannot depend on itself"},
         {R"("container":{"docker":{"image":"i"},"volumes":[{"containerPath":"x","hostPath":"/y"}]})",
          "/container/volumes(0)/containerPath",
@@ -451,5 +459,7 @@ TEST_CASE("what is stored is read back as it was") {
         REQUIRE(*again == app);
         REQUIRE(stored_text(*again) == stored_text(app));
     }
+    // Accepted by a version that had fewer rules: the master still has to start.
+    REQUIRE(parse_stored(R"({"id":"/grp/tasks","cmd":"x"})"));
     REQUIRE(parse_stored("{").error().code == Code::Internal);
 }
