@@ -97,6 +97,22 @@ awaitable<http::Response> list_apps(ApiContext& context, http::Request request) 
     co_return response;
 }
 
+/// A created app as it was accepted: what happens to it afterwards is for the next GET.
+json created_document(const services::App& app, const heart::Heart& heart, const Changed& changed) {
+    const AppParts everything{true, false};
+    auto document = print_app(app, heart, everything, Dialect::Marathon);
+    for (const auto* count : {"tasksStaged", "tasksRunning", "tasksHealthy", "tasksUnhealthy"}) {
+        document[count] = 0;
+    }
+    document["tasks"] = json::array();
+    document["version"] = changed.version;
+    json deployment;
+    deployment["id"] = changed.deployment;
+    document["deployments"] = json::array();
+    document["deployments"].push_back(std::move(deployment));
+    return document;
+}
+
 awaitable<http::Response> create_app(ApiContext& context, http::Request request) {
     auto definition = services::parse_app(request.body);
     if (!definition) {
@@ -104,34 +120,23 @@ awaitable<http::Response> create_app(ApiContext& context, http::Request request)
     }
     const RequestId id(request.request_id);
     std::optional<ApiResult<Changed>> changed;
+    json document;
     std::function<void(heart::Heart&, cluster::Step&)> event = [&](heart::Heart& heart,
                                                                    cluster::Step& step) {
         changed = heart.services().put(*definition, Existing::Refuse, id, step);
+        if (*changed) {
+            // Printed now: while the disk is waited for, others may change the app, or remove it.
+            const auto& app = heart.services().apps().at((*changed)->app);
+            document = created_document(app, heart, **changed);
+        }
     };
     co_await context.shell.change(std::move(event));
     if (!*changed) {
         co_return reply(changed->error());
     }
-    const auto* app = context.shell.heart().services().find((*changed)->app);
-    if (app == nullptr) {
-        co_return no_such_app((*changed)->app); // deleted while we waited for the disk
-    }
-    const AppParts everything{true, false};
-    auto document = print_app(*app, context.shell.heart(), everything, Dialect::Marathon);
-    // As it was accepted: what has happened since is for the next GET.
-    for (const auto* count : {"tasksStaged", "tasksRunning", "tasksHealthy", "tasksUnhealthy"}) {
-        document[count] = 0;
-    }
-    document["tasks"] = json::array();
-    document["version"] = (*changed)->version;
-    json deployment;
-    deployment["id"] = (*changed)->deployment;
-    document["deployments"] = json::array();
-    document["deployments"].push_back(std::move(deployment));
     auto response = reply(201, document);
     response.headers.set("Location", "/v2/apps" + (*changed)->app.value);
     name_deployment(response, **changed);
-    co_await context.shell.committed();
     co_return response;
 }
 

@@ -110,6 +110,38 @@ awaitable<> nothing_before_it_is_durable(MasterLab& lab) {
     REQUIRE(answered);
 }
 
+/// Calls that come while a commit is held are in the heart, one after the other, before any of them
+/// is answered.
+awaitable<> created_and_removed_in_one_breath(MasterLab& lab) {
+    lab.store.hold();
+    http::ClientResponse created;
+    http::ClientResponse removed;
+    TaskGroup tasks(co_await asio::this_coro::executor, [](const std::string&, const Error&) {});
+    auto call = [](MasterLab& where,
+                   http::ClientResponse& into,
+                   std::string method,
+                   std::string path,
+                   std::string body) -> awaitable<> {
+        into = co_await where.call(std::move(method), std::move(path), std::move(body));
+    };
+    const auto before = lab.store.commits_begun();
+    const std::string unplaced = R"({"id":"/brief","cmd":"x","instances":0,
+        "container":{"docker":{"image":"busybox"}}})";
+    tasks.spawn("post", call(lab, created, "POST", "/v2/apps", unplaced));
+    while (lab.store.commits_begun() == before) {
+        co_await sleep_for(std::chrono::milliseconds(1));
+    }
+    tasks.spawn("delete", call(lab, removed, "DELETE", "/v2/apps/brief", ""));
+    while (lab.shell->heart().services().find(AppId("/brief")) != nullptr) {
+        co_await sleep_for(std::chrono::milliseconds(1));
+    }
+    lab.store.let_go();
+    co_await tasks.join();
+    REQUIRE(created.status == 201);
+    REQUIRE(json::parse(created.body).at("id") == "/brief");
+    REQUIRE(removed.status == 200);
+}
+
 awaitable<> full_disk(MasterLab& lab) {
     auto executor = lab.executor();
     co_await executor->join("one");
@@ -265,6 +297,10 @@ SCENARIO("a deployed app is launched, scaled and removed over the bus") {
 
 SCENARIO("nothing is seen outside before it is durable") {
     MasterLab().run(nothing_before_it_is_durable);
+}
+
+SCENARIO("the answer to a creation is made of what was created") {
+    MasterLab().run(created_and_removed_in_one_breath);
 }
 
 SCENARIO("a full disk refuses changes and keeps reads and liveness") {
