@@ -164,10 +164,9 @@ void reload_tls(http::Server& server, const Flags& flags) {
     }
 }
 
-void write_tokens(const Flags& flags, const bus::JoinToken& token) {
-    const auto text = bus::format_join_token(token);
+void write_join_token(const Flags& flags, const std::string& token) {
     try {
-        master::write_join_token(flags.data_dir, text);
+        master::write_join_token(flags.data_dir, token);
     } catch (const Failure& failure) {
         // The first start keeps its promise of a join.token or fails; later a stale one is better
         // than no master.
@@ -177,9 +176,17 @@ void write_tokens(const Flags& flags, const bus::JoinToken& token) {
         }
         log::failure("join.token could not be written", failure.error());
     }
-    std::cout << "To join a host:\n  methos-executor --join @" << flags.data_dir
-              << "/join.token        (on this machine)\n  methos-executor --join " << text << "\n"
-              << std::flush;
+}
+
+/// The one line that joins a host. The token itself only to a person who has just made a cluster:
+/// elsewhere the output is a log that others may read.
+void say_how_to_join(const Flags& flags, const std::string& token, bool is_first_start) {
+    std::cout << "To join a host:\n  methos-executor --join @" << flags.data_dir << "/join.token"
+              << "        (on another machine: a copy of that file)\n";
+    if (is_first_start && ::isatty(STDOUT_FILENO) == 1) {
+        std::cout << "  methos-executor --join " << token << "\n";
+    }
+    std::cout << std::flush;
 }
 
 /// The keys that were found, or new ones: the state is durable by now, so a crash here leaves none
@@ -223,6 +230,7 @@ awaitable<> serve(Program& program, Flags flags) {
         }
     };
     co_await shell.start(std::move(on_new_cluster));
+    const bool is_first_start = !found_secrets;
     const auto secrets = cluster_secrets(flags, shell, std::move(found_secrets));
 
     master::LogStreams streams;
@@ -259,7 +267,9 @@ awaitable<> serve(Program& program, Flags flags) {
     token.addresses.push_back(advertised_bus(flags, bus_port.address()));
     token.server_key = secrets.keys.public_key;
     token.secret = secrets.join_secret;
-    write_tokens(flags, token);
+    const auto token_text = bus::format_join_token(token);
+    write_join_token(flags, token_text);
+    say_how_to_join(flags, token_text, is_first_start);
     for (const auto& address : flags.http) {
         const auto bound = server.listen(address);
         log::info("the API listens", {{"address", bound}, {"auth", flags.auth}});

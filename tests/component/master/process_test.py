@@ -109,6 +109,51 @@ class LostStateTest(MasterProcessTest):
         self.master.start()
 
 
+class FirstStartTest(MasterProcessTest):
+    def secret(self):
+        return (self.data / "join.token").read_text(encoding="ascii").strip()
+
+    def test_a_log_does_not_learn_the_join_token(self):
+        for start in ("first", "second"):
+            with self.subTest(start):
+                self.master.start()
+                self.master.kill()
+                said = self.master.process.log.read_text()
+                self.assertIn(f"methos-executor --join @{self.data}/join.token", said)
+                self.assertNotIn(self.secret(), said)
+                self.assertNotIn((self.data / "admin.token").read_text().strip(), said)
+
+    def test_a_person_is_given_the_whole_command_once(self):
+        self.assertIn(f"methos-executor --join {self.secret_shown_on_terminal()}", self.terminal)
+        self.secret_shown_on_terminal()
+        self.assertIn("methos-executor --join @", self.terminal)
+        self.assertNotIn(self.secret(), self.terminal)
+
+    def secret_shown_on_terminal(self):
+        """Starts the master on a terminal, keeps what it shows there in self.terminal, and ends it."""
+        ours, its = pty.openpty()
+        with subprocess.Popen([MASTER_BINARY, "--http", f"127.0.0.1:{self.master.port}", "--bus", "tcp://127.0.0.1:0",
+                               "--data-dir", self.data], stdin=subprocess.DEVNULL, stdout=its, stderr=its) as child:
+            os.close(its)
+            try:
+                wait_until("the master answers", lambda: Rest(self.master.url).raw("GET", "/ping")[0] == 200, END_SECONDS)
+            finally:
+                child.terminate()
+                self.terminal = ""
+                while part := read_terminal(ours):
+                    self.terminal += part
+                os.close(ours)
+        return self.secret()
+
+
+def read_terminal(descriptor):
+    """What comes next; nothing when nobody writes to it any more."""
+    try:
+        return os.read(descriptor, 4096).decode()
+    except OSError:
+        return ""
+
+
 def main():
     global MASTER_BINARY
     MASTER_BINARY = pathlib.Path(sys.argv.pop(1)).resolve()
