@@ -2,6 +2,7 @@
 #include "core/base/units.hpp"
 #include "core/bus/bus.hpp"
 #include "core/flags/daemon_flags.hpp"
+#include "core/http/listening.hpp"
 #include "core/http/server.hpp"
 #include "core/observe/log.hpp"
 #include "core/observe/metrics.hpp"
@@ -11,6 +12,8 @@
 #include "master/shell/log_streams.hpp"
 #include "master/shell/secrets.hpp"
 #include "master/shell/shell.hpp"
+
+#include <boost/asio/ip/address.hpp>
 
 #include <malloc.h>
 #include <unistd.h>
@@ -119,10 +122,39 @@ std::string bus_host(const std::string& flag, const std::string& address) {
     return checked(flag.c_str(), parse_host_port(address.substr(6))).host;
 }
 
+bool is_loopback(const std::string& host) {
+    boost::system::error_code not_an_address;
+    const auto address = asio::ip::make_address(host, not_an_address);
+    return host == "localhost" || (!not_an_address && address.is_loopback());
+}
+
+/// What can be wrong with addresses, before anything is written or bound.
+void check_addresses(const asio::any_io_executor& executor, const Flags& flags) {
+    (void)bus_host("--bus", flags.bus);
+    if (!flags.advertise_bus.empty()) {
+        if (const auto legal = bus::check_bus_address(flags.advertise_bus); !legal) {
+            throw Failure(Code::InvalidInput, "--advertise-bus: " + legal.error().message);
+        }
+    }
+    const auto& url = flags.advertise_http;
+    if (!url.empty() && url.rfind("http://", 0) != 0 && url.rfind("https://", 0) != 0) {
+        throw Failure(Code::InvalidInput,
+                      "--advertise-http: '" + url + "' must look like http://HOST:PORT");
+    }
+    for (const auto& address : flags.http) {
+        const auto host = checked("--http", parse_host_port(address)).host;
+        http::check_listening(executor, address);
+        if (flags.auth == "none" && !is_loopback(host)) {
+            log::warning("no token is asked for: whoever reaches this address can run containers "
+                         "as root on every host",
+                         {{"address", address}, {"auth", flags.auth}});
+        }
+    }
+}
+
 /// What the join token says: the flag, or where the bus is really bound.
 std::string advertised_bus(const Flags& flags, const std::string& bound) {
     if (!flags.advertise_bus.empty()) {
-        (void)bus_host("--advertise-bus", flags.advertise_bus);
         return flags.advertise_bus;
     }
     const auto host = bus_host("--bus", flags.bus);
@@ -207,9 +239,9 @@ master::ClusterSecrets cluster_secrets(const Flags& flags,
 
 awaitable<> serve(Program& program, Flags flags) {
     const auto options = heart_options(flags);
-    (void)bus_host("--bus", flags.bus);
     const auto server_options = tls_options(flags);
     http::check_tls(server_options);
+    check_addresses(program.executor(), flags);
     master::make_data_dir(flags.data_dir);
     auto found_secrets = master::find_cluster_secrets(flags.data_dir);
     if (found_secrets) {

@@ -11,7 +11,7 @@ namespace {
 
 Error bad(std::string_view what, std::string_view text, std::string_view hint) {
     return Error(Code::InvalidInput,
-                 "'" + std::string(text) + "' is not a " + std::string(what) + ": " +
+                 "'" + std::string(text) + "' is not " + std::string(what) + ": " +
                      std::string(hint));
 }
 
@@ -69,24 +69,24 @@ Result<Duration> parse_duration(std::string_view text) {
     double total = 0;
     auto rest = text;
     if (rest.empty()) {
-        return bad("duration", text, hint);
+        return bad("a duration", text, hint);
     }
     while (!rest.empty()) {
         double number = 0;
         const auto taken = read_number(rest, number);
         if (taken == 0) {
-            return bad("duration", text, hint);
+            return bad("a duration", text, hint);
         }
         rest.remove_prefix(taken);
         const auto* unit = find_unit(duration_units, rest);
         if (unit == nullptr) {
-            return bad("duration", text, hint);
+            return bad("a duration", text, hint);
         }
         rest.remove_prefix(unit->name.size());
         total += number * unit->factor;
     }
     if (total > largest) {
-        return bad("duration", text, "it is too long");
+        return bad("a duration", text, "it is too long");
     }
     return Duration(static_cast<std::int64_t>(std::llround(total)));
 }
@@ -127,20 +127,20 @@ Result<std::int64_t> parse_bytes(std::string_view text) {
     double number = 0;
     const auto taken = text.empty() ? 0 : read_number(text, number);
     if (taken == 0) {
-        return bad("size", text, hint);
+        return bad("a size", text, hint);
     }
     const auto rest = text.substr(taken);
     double factor = 1.0;
     if (!rest.empty()) {
         const auto* unit = find_unit(size_units, rest);
         if (unit == nullptr || unit->name.size() != rest.size()) {
-            return bad("size", text, hint);
+            return bad("a size", text, hint);
         }
         factor = unit->factor;
     }
     const double bytes = number * factor;
     if (bytes > largest) {
-        return bad("size", text, "it is too large");
+        return bad("a size", text, "it is too large");
     }
     return static_cast<std::int64_t>(std::llround(bytes));
 }
@@ -168,7 +168,7 @@ Result<std::int64_t> parse_int(std::string_view text, std::int64_t min, std::int
     const bool negative_zero = number == 0 && !text.empty() && text.front() == '-';
     if (error != std::errc{} || end != text.data() + text.size() || text.empty() || number < min ||
         number > max || negative_zero) {
-        return bad("number",
+        return bad("a number",
                    text,
                    "a whole number from " + std::to_string(min) + " to " + std::to_string(max) +
                        " is wanted");
@@ -180,20 +180,20 @@ Result<HostPort> parse_host_port(std::string_view text) {
     constexpr std::string_view hint = "write HOST:PORT, like 127.0.0.1:8080 or [::1]:8080";
     const auto colon = text.rfind(':');
     if (colon == std::string_view::npos || colon == 0) {
-        return bad("address", text, hint);
+        return bad("an address", text, hint);
     }
     auto host = text.substr(0, colon);
     if (host.front() == '[') {
         if (host.back() != ']' || host.size() < 3) {
-            return bad("address", text, hint);
+            return bad("an address", text, hint);
         }
         host = host.substr(1, host.size() - 2);
     } else if (host.find(':') != std::string_view::npos) {
-        return bad("address", text, hint);
+        return bad("an address", text, hint);
     }
     const auto port = parse_int(text.substr(colon + 1), 0, 65535);
     if (!port) {
-        return bad("address", text, hint);
+        return bad("an address", text, hint);
     }
     return HostPort{std::string(host), static_cast<std::uint16_t>(*port)};
 }

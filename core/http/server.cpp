@@ -4,6 +4,7 @@
 
 #include "core/base/units.hpp"
 #include "core/http/connection.hpp"
+#include "core/http/listening.hpp"
 #include "core/http/tls_context.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -48,49 +49,6 @@ std::string printable_address(const asio::ip::address& address) {
         return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
     }
     return address.to_string();
-}
-
-tcp::endpoint resolve(const asio::any_io_executor& executor, const std::string& host_port) {
-    auto parsed = parse_host_port(host_port);
-    if (!parsed) {
-        throw Failure(parsed.error());
-    }
-    ErrorCode error;
-    const auto address = asio::ip::make_address(parsed->host, error);
-    if (!error) {
-        return tcp::endpoint(address, parsed->port);
-    }
-    tcp::resolver resolver(executor);
-    const auto found =
-        resolver.resolve(parsed->host, std::to_string(parsed->port), tcp::resolver::passive, error);
-    if (error || found.empty()) {
-        throw Failure(Code::InvalidInput,
-                      "\"" + parsed->host + "\" in \"" + host_port +
-                          "\" is neither an address nor a name of this machine");
-    }
-    return found.begin()->endpoint();
-}
-
-Failure cannot_listen(const tcp::endpoint& at, const ErrorCode& error) {
-    const auto host = at.address().to_string();
-    const auto port = std::to_string(at.port());
-    const Cause cause{Cause::Kind::Errno, error.value()};
-    if (error == asio::error::address_in_use) {
-        return Failure(Error(Code::Conflict,
-                             "port " + port + " of " + host +
-                                 " is taken by another program; choose another with --http",
-                             cause));
-    }
-    if (error == asio::error::access_denied) {
-        return Failure(Error(Code::Forbidden,
-                             "port " + port + " of " + host +
-                                 " needs root's rights; choose one above 1023 with --http",
-                             cause));
-    }
-    return Failure(Error(Code::InvalidInput,
-                         "cannot listen on port " + port + " of " + host + ": " + error.message() +
-                             "; choose an address of this machine with --http",
-                         cause));
 }
 
 } // namespace
@@ -247,7 +205,7 @@ std::string Server::listen(const std::string& host_port) {
     if (!impl_->tls) {
         impl_->load_tls();
     }
-    const auto endpoint = resolve(impl_->context->executor, host_port);
+    const auto endpoint = resolve_listening(impl_->context->executor, host_port);
     auto acceptor = std::make_shared<tcp::acceptor>(impl_->context->executor);
     ErrorCode error;
     acceptor->open(endpoint.protocol(), error);

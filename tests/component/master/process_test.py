@@ -32,9 +32,10 @@ class MasterProcessTest(unittest.TestCase):
         self.data = self.master.data_dir
 
     def run_to_end(self, *flags):
-        words = [MASTER_BINARY, "--http", "127.0.0.1:0", "--bus", "tcp://127.0.0.1:0", "--data-dir", self.data, *flags]
-        return subprocess.run(list(map(str, words)), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              errors="replace", timeout=END_SECONDS, check=False)
+        environment = {**os.environ, "METHOS_MASTER_HTTP": "127.0.0.1:0", "METHOS_MASTER_BUS": "tcp://127.0.0.1:0",
+                       "METHOS_MASTER_DATA_DIR": str(self.data)}
+        return subprocess.run([MASTER_BINARY, *map(str, flags)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              errors="replace", timeout=END_SECONDS, check=False, env=environment)
 
     def assert_refuses(self, code, says, *flags):
         """It ends with this code and says each of these words; returns what it said."""
@@ -99,7 +100,9 @@ class LostStateTest(MasterProcessTest):
             with self.subTest(obstacle):
                 shutil.rmtree(self.data)
                 (self.data / obstacle).mkdir(parents=True)
-                self.assert_refuses(FAILED, [obstacle])
+                done = self.run_to_end()
+                self.assertNotEqual(0, done.returncode)
+                self.assertIn(obstacle, done.stderr)
                 (self.data / obstacle).rmdir()
                 self.master.start()
                 self.master.kill()
@@ -107,6 +110,46 @@ class LostStateTest(MasterProcessTest):
     def test_an_empty_file_for_the_state_of_no_cluster_is_fine(self):
         (self.data / "state.db").write_bytes(b"")
         self.master.start()
+
+
+class FlagsTest(MasterProcessTest):
+    def test_wrong_flags_are_named_before_anything_is_written(self):
+        no_file = self.folder / "no-such.pem"
+        no_certificate = self.folder / "prose.pem"
+        no_certificate.write_text("not a certificate\n", encoding="ascii")
+        shutil.rmtree(self.data)
+        for flags, says in (
+                (["--http", "nonsense"], ["--http", "nonsense", "is not an address"]),
+                (["--http", "127.0.0.1:8080", "--http", "127.0.0.1:99999"], ["--http", "99999"]),
+                (["--http", "203.0.113.7:8080"], ["--http", "203.0.113.7"]),  # a documentation address, nobody's
+                (["--bus", "ftp://x"], ["--bus", "ftp://x"]),
+                (["--bus", "tcp://127.0.0.1"], ["--bus", "127.0.0.1"]),
+                (["--advertise-bus", "10.0.0.1:5051"], ["--advertise-bus", "10.0.0.1:5051"]),
+                (["--advertise-bus", "tcp://10.0.0.1:0"], ["--advertise-bus", "10.0.0.1:0"]),
+                (["--advertise-http", "ftp://x"], ["--advertise-http", "ftp://x"]),
+                (["--auth", "maybe"], ["--auth"]),
+                (["--executor-grace", "soon"], ["--executor-grace", "soon"]),
+                (["--tls-cert", no_file], ["--tls-key"]),
+                (["--tls-cert", no_file, "--tls-key", no_file], ["certificate", str(no_file)]),
+                (["--tls-cert", no_certificate, "--tls-key", no_certificate], ["certificate", str(no_certificate)])):
+            with self.subTest(flags=flags):
+                self.assert_refuses(USAGE, says, *flags)
+                self.assertFalse(self.data.exists(), "something was written")
+
+    def test_an_open_api_is_warned_of_where_others_reach_it(self):
+        words = "no token is asked for"
+        for address, auth, warned in (("0.0.0.0:0", "none", True), ("127.0.0.1:0", "none", False),
+                                      ("0.0.0.0:0", "token", False)):
+            with self.subTest(address=address, auth=auth):
+                log = self.folder / "open.log"
+                log.unlink(missing_ok=True)
+                program = Program([MASTER_BINARY, "--http", address, "--bus", "tcp://127.0.0.1:0", "--data-dir", self.data,
+                                   "--auth", auth], log)
+                self.addCleanup(program.kill)
+                wait_until("it listens", lambda: not program.alive() or "the bus listens" in log.read_text(), END_SECONDS)
+                self.assertTrue(program.alive(), log.read_text())
+                self.assertEqual(warned, words in log.read_text(), log.read_text())
+                self.assertEqual(0, program.stop())
 
 
 class FirstStartTest(MasterProcessTest):
