@@ -1,6 +1,6 @@
 // The command line of a daemon: every flag can also stand in the TOML file of --config and in the
-// environment, as DESIGN's contracts say. CLI11 inside; only daemon_flags.cpp includes it. Used by
-// main.cpp files.
+// environment; the command line comes before the environment, and that before the file. CLI11
+// inside; only daemon_flags.cpp includes it. Used by main.cpp files.
 #pragma once
 
 #include <memory>

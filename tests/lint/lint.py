@@ -26,6 +26,7 @@ CORE = {
     "bus": ("wire", "runtime", "model", "base", "observe"),
     "store": ("wire", "runtime", "model", "base", "observe"),
     "state": ("store", "base"),
+    "flags": ("base",),
 }
 # Outside headers and the only places that may include them.
 ONLY_IN = (

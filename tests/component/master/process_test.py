@@ -152,6 +152,54 @@ class FlagsTest(MasterProcessTest):
                 self.assertEqual(0, program.stop())
 
 
+class ConfigFileTest(MasterProcessTest):
+    def write(self, content):
+        path = self.folder / "master.toml"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def test_a_wrong_file_is_told_with_its_name_and_line(self):
+        for content, says in (
+                ("httpp = \"x\"\n", ["master.toml:1", "unknown key 'httpp'"]),
+                ("\n\nhttp = [[[\n", ["master.toml:3", "TOML"]),
+                ("log-level info, please\n", ["master.toml:1", "TOML", "log-level info, please"]),
+                ("log-level = info\n", ["master.toml:1", "log-level = info"]),
+                ("bus = \"a\"\nbus = \"b\"\n", ["master.toml:2"]),
+                ("bus = [\"tcp://127.0.0.1:0\", \"b\"]\n", ["master.toml:1", "bus takes one value"]),
+                ("http = [1979-05-27]\n", ["master.toml:1", "http must be"]),
+                ("[master]\nhttp = \"127.0.0.1:0\"\n", ["master.toml:1", "section"]),
+                ("config = \"other.toml\"\n", ["unknown key 'config'"]),
+                ("help = true\n", ["unknown key 'help'"]),
+                ("executor-grace = 30\n", ["--executor-grace", "'30' is not a duration"]),
+                ("\"a\\u001b[31m\" = 1\n", ["master.toml:1"]),
+                (b"\x7fELF\x02\x01\x1b[31m\x00\xff\xfe" * 100, ["master.toml:1"])):
+            with self.subTest(content=content[:40]):
+                text = self.assert_refuses(USAGE, says, "--config", self.write(content))
+                self.assertTrue(text.isascii() and text.replace("\n", "").isprintable(), ascii(text))
+                self.assertLess(len(text.splitlines()), 4, text)
+        for path in ("/", self.folder / "absent.toml"):
+            with self.subTest(path=path):
+                self.assert_refuses(USAGE, [f"{path}: cannot be read"], "--config", path)
+
+    def test_flags_come_before_the_environment_and_that_before_the_file(self):
+        path = self.write("# comment\nlog-level = 'debug' # comment\nauth = \"file\"\nstore = \"file\"\n"
+                          "executor-grace = \"soon\"\nhttp = [\"127.0.0.1:0\",\n  \"127.0.0.1:0\",\n]\n")
+        base = {**os.environ, "METHOS_MASTER_CONFIG": str(path), "METHOS_MASTER_BUS": "tcp://127.0.0.1:0",
+                "METHOS_MASTER_DATA_DIR": str(self.data)}
+        for flags, environment, says in (
+                ([], {}, "--store must be"),
+                (["--store", "sqlite"], {}, "--auth must be"),
+                (["--auth", "none"], {"METHOS_MASTER_STORE": "sqlite"}, "--executor-grace"),
+                (["--auth", "none", "--executor-grace", "1s"],
+                 {"METHOS_MASTER_STORE": "sqlite", "METHOS_MASTER_EXECUTOR_GRACE": "never", "METHOS_MASTER_DOCKER_GRACE": "late"},
+                 "--docker-grace")):
+            with self.subTest(flags=flags, environment=environment):
+                done = subprocess.run([MASTER_BINARY, *flags], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                      timeout=END_SECONDS, check=False, env={**base, **environment})
+                self.assertEqual(USAGE, done.returncode, done.stderr)
+                self.assertIn(says, done.stderr)
+
+
 class FirstStartTest(MasterProcessTest):
     def secret(self):
         return (self.data / "join.token").read_text(encoding="ascii").strip()
