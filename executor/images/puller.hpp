@@ -5,10 +5,10 @@
 #pragma once
 
 #include "core/base/backoff.hpp"
+#include "core/model/image_reference.hpp"
 #include "core/model/task.hpp"
 #include "core/runtime/async.hpp"
 #include "executor/docker/engine.hpp"
-#include "executor/images/reference.hpp"
 
 #include <functional>
 #include <map>

@@ -6,7 +6,7 @@
 
 #include <string>
 
-namespace methos::executor {
+namespace methos {
 
 constexpr const char* internal_registry = "registry.internal"; ///< images the proxy itself hosts
 
@@ -37,4 +37,4 @@ struct ImageReference {
 /// Errors: InvalidInput that says what is wrong with it.
 [[nodiscard]] Result<ImageReference> parse_image_reference(const std::string& text);
 
-} // namespace methos::executor
+} // namespace methos

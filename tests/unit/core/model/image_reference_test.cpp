@@ -1,9 +1,9 @@
 // Image references: how people's spellings are read, and how they are written on the way through
 // the proxy.
-#include "executor/images/reference.hpp"
+#include "core/model/image_reference.hpp"
 #include "tests/support/catch.hpp"
 
-namespace methos::executor {
+namespace methos {
 
 TEST_CASE("image references are read as Docker reads them") {
     struct Row {
@@ -69,4 +69,4 @@ TEST_CASE("what is no image reference is refused") {
     CHECK_FALSE(parse_image_reference(text));
 }
 
-} // namespace methos::executor
+} // namespace methos

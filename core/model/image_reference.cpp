@@ -1,9 +1,9 @@
-#include "executor/images/reference.hpp"
+#include "core/model/image_reference.hpp"
 
 #include <algorithm>
 #include <cctype>
 
-namespace methos::executor {
+namespace methos {
 
 namespace {
 
@@ -133,4 +133,4 @@ Result<ImageReference> parse_image_reference(const std::string& text) {
     return reference;
 }
 
-} // namespace methos::executor
+} // namespace methos
