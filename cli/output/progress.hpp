@@ -16,7 +16,8 @@ class Progress {
     Progress& operator=(const Progress&) = delete;
     ~Progress(); ///< ends an open line
 
-    /// Shows the state; the same text again prints nothing.
+    /// Shows the state; the same text again prints nothing. Off a terminal a text that only counts
+    /// on in its parentheses ("(12/45 MB)", "(again in 3s)") is the same, too.
     void show(const std::string& text);
 
     /// Takes the rewritten line away, so that something else can be printed.

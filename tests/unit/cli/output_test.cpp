@@ -102,6 +102,20 @@ TEST_CASE("progress is one line per change for programs, one rewritten line on a
         progress.show("2 of 2");
         CHECK(err.str() == "1 of 2\n2 of 2\n");
     }
+    SECTION("no terminal, and something counts") {
+        Progress progress(terminal);
+        progress.show("0 of 2 running, 1 pulling (12.3/45.6 MB, 2/5 layers)");
+        progress.show("0 of 2 running, 1 pulling (45.6/45.6 MB, 5/5 layers)");
+        progress.show("0 of 2 running, 2 delayed (will be tried again in 1m5s; it failed: code 3)");
+        progress.show(
+            "0 of 2 running, 2 delayed (will be tried again in 748ms; it failed: code 3)");
+        progress.show(
+            "1 of 2 running, 1 delayed (will be tried again in 246ms; it failed: code 3)");
+        CHECK(err.str() ==
+              "0 of 2 running, 1 pulling (12.3/45.6 MB, 2/5 layers)\n"
+              "0 of 2 running, 2 delayed (will be tried again in 1m5s; it failed: code 3)\n"
+              "1 of 2 running, 1 delayed (will be tried again in 246ms; it failed: code 3)\n");
+    }
     SECTION("a terminal") {
         terminal.err_is_tty = true;
         terminal.columns = 20;
