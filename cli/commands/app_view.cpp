@@ -61,6 +61,8 @@ InstanceView read_task(const ordered_json& task) {
     view.id = text(task, "id");
     view.app_id = text(task, "appId");
     view.host = text(task, "host");
+    view.host_id = text(task, "slaveId");
+    view.address = text(task, "address");
     view.state = text(task, "state");
     view.started_at = text(task, "startedAt");
     view.staged_at = text(task, "stagedAt");

@@ -16,8 +16,10 @@ namespace methos::cli {
 struct InstanceView {
     std::string id;
     std::string app_id;
-    std::string host;
-    std::string state; ///< "TASK_RUNNING"
+    std::string host;    ///< its hostname
+    std::string host_id; ///< of the host: two may have the same hostname
+    std::string address; ///< of the host, an IP; empty from masters that do not say
+    std::string state;   ///< "TASK_RUNNING"
     std::vector<std::int64_t> ports;
     std::string started_at; ///< ISO 8601, empty before it runs
     std::string staged_at;

@@ -10,7 +10,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <map>
 #include <ostream>
+#include <set>
 
 namespace methos::cli {
 
@@ -37,6 +39,26 @@ std::string ports_of(const InstanceView& task) {
         text += (text.empty() ? "" : ",") + endpoint;
     }
     return task.ports.empty() ? "" : text;
+}
+
+/// The hostnames that several of these hosts have, as cloned machines do.
+std::set<std::string> shared_hostnames(const std::vector<InstanceView>& tasks) {
+    std::map<std::string, std::string> first_id;
+    std::set<std::string> shared;
+    for (const auto& task : tasks) {
+        if (first_id.emplace(task.host, task.host_id).first->second != task.host_id) {
+            shared.insert(task.host);
+        }
+    }
+    return shared;
+}
+
+/// With the host's IP for its name, which does not say which host it is.
+InstanceView at_its_address(InstanceView task) {
+    if (!task.address.empty()) {
+        task.host = task.address;
+    }
+    return task;
 }
 
 std::string header_of(const AppView& app, const std::string& status, WallTime now, bool colour) {
@@ -66,13 +88,16 @@ std::string table_of(const AppView& app, WallTime now, const Terminal& terminal)
         headings.emplace_back("VERSION");
     }
     Table table(headings);
+    const auto shared = shared_hostnames(app.tasks);
     for (const auto& task : app.tasks) {
+        const bool is_shared = shared.count(task.host) > 0;
         const auto since =
             age_since(task.started_at.empty() ? task.staged_at : task.started_at, now);
         std::vector<Cell> row = {wide ? task.id : short_task_name(task.id),
-                                 task.host,
+                                 is_shared ? task.host + " (" + task.host_id.substr(0, 8) + ")"
+                                           : task.host,
                                  Cell(shown_state(task), tone_of_state(task.state)),
-                                 ports_of(task),
+                                 ports_of(is_shared ? at_its_address(task) : task),
                                  since,
                                  wide ? task.message : shortened(printable(task.message), 60)};
         if (wide) {
@@ -95,7 +120,7 @@ std::string failure_text(const FailureView& failure, WallTime now) {
 } // namespace
 
 int run_status(Session& session, const std::string& name) {
-    const auto id = absolute_app_id(name);
+    const auto id = app_argument(name).value();
     const auto answer = get_app(session.master, id);
     auto& terminal = session.terminal;
     if (terminal.form == Form::Json || terminal.form == Form::Yaml) {
