@@ -12,6 +12,7 @@
 #include "cli/commands/status.hpp"
 #include "cli/commands/version.hpp"
 #include "cli/commands/why.hpp"
+#include "cli/output/words.hpp"
 #include "core/base/units.hpp"
 
 #include <CLI/CLI.hpp>
@@ -24,7 +25,7 @@ namespace methos::cli {
 
 namespace {
 
-constexpr std::int64_t instances_max = 100'000;
+constexpr std::int64_t instances_max = 1'000'000; ///< as the master's
 constexpr std::int64_t tail_lines_max = 1'000'000;
 
 /// Everything that flags can say, and the command that was chosen.
@@ -63,6 +64,18 @@ Form form_of(const std::string& name) {
         return Form::Yaml;
     }
     return name == "name" ? Form::Name : Form::Table;
+}
+
+/// Unlike CLI::Range this refuses NaN, which is on neither side of a bound.
+auto amount_between(double least, double most) {
+    return [least, most](const std::string& text) {
+        double amount = 0;
+        const bool within =
+            CLI::detail::lexical_cast(text, amount) && amount >= least && amount <= most;
+        return within ? std::string()
+                      : "'" + text + "' is no number from " + plain_number(least) + " to " +
+                            plain_number(most);
+    };
 }
 
 void add_wait_flags(CLI::App& verb, Flags& flags) {
@@ -128,10 +141,10 @@ void add_run(CLI::App& program, Flags& flags) {
     verb.add_option("-e,--env", options.env, "NAME=VALUE, repeatable")->allow_extra_args(false);
     verb.add_option("--label", options.labels, "NAME=VALUE, repeatable")->allow_extra_args(false);
     verb.add_option("--cpus", options.cpus, "CPUs of each instance")
-        ->check(CLI::Range(0.001, 4096.0))
+        ->check(amount_between(0.001, 4096))
         ->capture_default_str();
     verb.add_option("--mem", options.mem_mb, "Megabytes of each instance")
-        ->check(CLI::Range(4.0, 64.0 * 1024 * 1024))
+        ->check(amount_between(4, 64.0 * 1024 * 1024))
         ->capture_default_str();
     verb.add_option("--cmd", options.command, "Shell command instead of the image's entrypoint");
     verb.add_option("--net", options.network, "Network; bridge when there are ports, else host")

@@ -71,6 +71,16 @@ std::string absolute_app_id(std::string_view name) {
     return id.empty() ? "/" : id;
 }
 
+Result<std::string> app_argument(std::string_view name) {
+    auto id = absolute_app_id(name);
+    if (id == "/") {
+        return Error(Code::InvalidInput,
+                     "'" + std::string(name) +
+                         "' is no app; write its id, like /demo (`methos ls` shows all)");
+    }
+    return id;
+}
+
 std::string url_path_of(std::string_view name) {
     while (!name.empty() && name.front() == '/') {
         name.remove_prefix(1);

@@ -12,6 +12,9 @@ namespace methos::cli {
 /// "demo" -> "/demo", "/grp//app/" -> "/grp/app".
 [[nodiscard]] std::string absolute_app_id(std::string_view name);
 
+/// The app that an argument means. Errors: InvalidInput for one that names none, like "/".
+[[nodiscard]] Result<std::string> app_argument(std::string_view name);
+
 /// "/grp/app" -> "grp/app" with every segment percent-encoded, for the end of a URL path.
 [[nodiscard]] std::string url_path_of(std::string_view name);
 

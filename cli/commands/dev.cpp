@@ -58,6 +58,17 @@ Addresses choose_addresses(const DevOptions& options) {
     return chosen;
 }
 
+/// What the executor would refuse only after the others have started.
+void check_docker(const std::string& address) {
+    constexpr std::string_view scheme = "unix://";
+    const auto path = address.rfind(scheme, 0) == 0 ? address.substr(scheme.size()) : address;
+    if (path.empty() || path.front() != '/') {
+        throw Failure(Code::InvalidInput,
+                      "--docker " + address +
+                          " is no socket of this machine, like unix:///var/run/docker.sock");
+    }
+}
+
 fs::path choose_data_dir(const Environment& environment, const std::string& given) {
     if (!given.empty()) {
         return fs::absolute(given);
@@ -299,6 +310,7 @@ void run_until_asked(DevCluster& cluster,
                      const Environment& environment,
                      Terminal& terminal,
                      const DevOptions& options) {
+    check_docker(options.docker);
     const auto data = choose_data_dir(environment, options.data_dir);
     const auto addresses = choose_addresses(options);
     const auto proxy = find_program(environment, "registry-proxy", "methos-registry-proxy");

@@ -129,7 +129,7 @@ LogTarget find_target(Session& session, const std::string& name) {
     if (is_task_id(name)) {
         return LogTarget{name, false};
     }
-    const auto id = absolute_app_id(name);
+    const auto id = app_argument(name).value();
     if (const auto answer = find_app(session.master, id)) {
         const auto app = read_app(parse_answer(*answer, id));
         return LogTarget{id, app.instances > 1 || app.tasks.size() > 1};

@@ -7,7 +7,7 @@
 namespace methos::cli {
 
 int run_rm(Session& session, const std::string& app) {
-    const auto id = absolute_app_id(app);
+    const auto id = app_argument(app).value();
     const auto answer = session.master.send("DELETE", "/v2/apps/" + url_path_of(id));
     if (answer.status == 404) {
         throw no_such_app(session.master, id);

@@ -4,6 +4,7 @@
 #include "cli/commands/wait.hpp"
 #include "cli/output/document.hpp"
 #include "core/base/units.hpp"
+#include "core/model/image_reference.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -77,8 +78,8 @@ Result<void> check(const RunOptions& options) {
                      "--rm (run once and remove) needs jobs, which this version does not have yet; "
                      "without --rm the image becomes a service that is kept running");
     }
-    if (options.image.empty() || options.image.find_first_of(" \t\n") != std::string::npos) {
-        return bad("'" + options.image + "' is no image; write one like nginx:1.25");
+    if (const auto image = parse_image_reference(options.image); !image) {
+        return bad(image.error().message + "; write one like nginx:1.25");
     }
     if (!options.command.empty() && !options.args.empty()) {
         return bad("--cmd replaces the image's entrypoint, so there is nothing that could take "

@@ -7,7 +7,7 @@
 namespace methos::cli {
 
 int run_scale(Session& session, const std::string& app, std::int64_t instances) {
-    const auto id = absolute_app_id(app);
+    const auto id = app_argument(app).value();
     const auto path = "/v2/apps/" + url_path_of(id);
     // A PUT to an unknown id would try to create it, and complain of a missing image.
     if (!session.master.find(path, "look at " + id)) {

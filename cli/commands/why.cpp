@@ -35,7 +35,7 @@ std::string reasons_table(const WhyView& why, bool colour) {
 } // namespace
 
 int run_why(Session& session, const std::string& name) {
-    const auto id = absolute_app_id(name);
+    const auto id = app_argument(name).value();
     const auto what = "ask why " + id + " waits";
     const auto answer = session.master.find("/methos/v1/why/" + url_path_of(id), what);
     if (!answer) {

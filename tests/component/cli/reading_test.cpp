@@ -114,6 +114,21 @@ TEST_CASE("status shows an app, its instances and what failed last", "[cli]") {
           std::string(demo_document) + "\n");
 }
 
+TEST_CASE("hosts of the same name are told apart", "[cli]") {
+    ScriptedMaster master;
+    const auto url = "http://" + master.address();
+    master.answer("GET /methos/v1/apps/demo",
+                  200,
+                  R"({"app":{"id":"/demo","instances":3,"tasksRunning":3,"tasks":[
+        {"id":"a","host":"vm","slaveId":"2e001111-x","address":"10.0.0.1","ports":[31366],"state":"TASK_RUNNING"},
+        {"id":"b","host":"vm","slaveId":"9f002222-y","address":"10.0.0.2","ports":[31366],"state":"TASK_RUNNING"},
+        {"id":"c","host":"n3","slaveId":"aa003333-z","address":"10.0.0.3","ports":[31366],"state":"TASK_RUNNING"}]}})");
+    const auto run = run_methos(url, {"status", "demo"});
+    CHECK(contains(run.out, "a         vm (2e001111)  running  10.0.0.1:31366  "));
+    CHECK(contains(run.out, "b         vm (9f002222)  running  10.0.0.2:31366  "));
+    CHECK(contains(run.out, "c         n3             running  n3:31366        "));
+}
+
 TEST_CASE("an older master without extensions is understood", "[cli]") {
     ScriptedMaster master;
     const auto url = "http://" + master.address();
@@ -357,6 +372,18 @@ TEST_CASE("wrong usage ends with 2 and asks nobody", "[cli]") {
                                                    {"run", "nginx", "extra"},
                                                    {"run", "nginx", "-n", "1.5"},
                                                    {"run", "nginx", "--net", "overlay"},
+                                                   {"run", "nginx", "--cpus", "nan"},
+                                                   {"run", "nginx", "--mem", "NaN"},
+                                                   {"run", "nginx", "--cpus", "inf"},
+                                                   {"run", "nginx", "--cpus", "0"},
+                                                   {"run", "../etc"},
+                                                   {"status", "/"},
+                                                   {"why", "//"},
+                                                   {"rm", "/"},
+                                                   {"scale", "/", "1"},
+                                                   {"logs", "/"},
+                                                   {"scale", "demo", "1000001"},
+                                                   {"dev", "--docker", "tcp://10.0.0.1:2375"},
                                                    {"run", "nginx", "--rm"},
                                                    {"run", "nginx", "--timeout", "5"},
                                                    {"ls", "--", "x"},

@@ -117,8 +117,10 @@ TEST_CASE("options that contradict each other are refused", "[cli]") {
         CHECK(error_of(options).find("small letters") != std::string::npos);
     }
     SECTION("no image") {
-        options.image = "";
-        CHECK(error_of(options).find("no image") != std::string::npos);
+        for (const auto* wrong : {"", "a b", "UPPER:case", "../etc", "nginx:", "a@sha256:1"}) {
+            options.image = wrong;
+            CHECK(error_of(options).find("like nginx:1.25") != std::string::npos);
+        }
     }
     SECTION("jobs") {
         options.one_off = true;
@@ -139,6 +141,8 @@ TEST_CASE("apps and tasks are told apart and named as the API does", "[cli]") {
     CHECK(absolute_app_id("demo") == "/demo");
     CHECK(absolute_app_id("//grp//app/") == "/grp/app");
     CHECK(absolute_app_id("") == "/");
+    CHECK(app_argument("grp/app").value() == "/grp/app");
+    CHECK(app_argument("//").error().code == Code::InvalidInput);
     CHECK(url_path_of("/grp/app") == "grp/app");
     CHECK(url_path_of("/a b?c#d%e") == "a%20b%3Fc%23d%25e");
     CHECK(is_app_id("/a/b-1.c"));
