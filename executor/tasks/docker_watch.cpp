@@ -58,7 +58,7 @@ awaitable<> DockerWatch::connect_and_follow() {
     const auto info = co_await engine_.info();
     docker::EventQuery query;
     query.types = {"container"};
-    query.actions = {"die", "destroy", "start"};
+    query.actions = {"die", "destroy", "start", "pause", "unpause"};
     query.labels.emplace_back(label::host, host_id_);
     const auto events = co_await engine_.events(std::move(query));
     auto list = co_await engine_.list_containers(ours());

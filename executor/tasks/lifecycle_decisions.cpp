@@ -20,6 +20,7 @@ constexpr Duration removing_poll = 500ms;
 constexpr Duration settle_poll = 250ms;
 constexpr Duration adopted_settle = 3s; // of a start that the previous executor had sent
 constexpr Duration stop_slack = 2s;     // what the Engine may take beyond the grace
+constexpr const char* paused_message = "paused in Docker: `docker unpause` lets it go on";
 constexpr Duration force_first = 2s;
 constexpr Duration force_cap = 10s;
 
@@ -215,9 +216,11 @@ void Lifecycle::decide_running(const Now& now) {
     start_settles_.reset();
     start_sent_ = true;
     outage_ = false;
-    if (!running_reported_) {
+    const std::string message = facts_.status == Status::Paused ? paused_message : "";
+    const bool is_news = last_.state == TaskState::Running && last_.message != message;
+    if (!running_reported_ || is_news) {
         running_reported_ = true;
-        report(TaskState::Running, Reason::None, "", true, now);
+        report(TaskState::Running, Reason::None, message, true, now);
     }
     decide_stop(now);
 }

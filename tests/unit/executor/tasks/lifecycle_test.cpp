@@ -179,6 +179,21 @@ SCENARIO("a container that somebody starts again does not run beside its replace
     }
 }
 
+SCENARIO("a container that somebody pauses says so until it goes on") {
+    Bench bench;
+    (void)bench.to_running();
+    REQUIRE(find<action::Inspect>(bench.feed(event::Hint())) != nullptr);
+    const auto paused = bench.feed(event::Seen{Bench::facts(Status::Paused)});
+    REQUIRE(states(paused) == std::vector{TaskState::Running});
+    CHECK(report_of(paused).message.find("docker unpause") != std::string::npos);
+    (void)bench.feed(event::Hint());
+    CHECK(states(bench.feed(event::Seen{Bench::facts(Status::Paused)})).empty());
+    (void)bench.feed(event::Hint());
+    const auto goes_on = bench.feed(event::Seen{Bench::facts(Status::Running)});
+    REQUIRE(states(goes_on) == std::vector{TaskState::Running});
+    CHECK(report_of(goes_on).message.empty());
+}
+
 SCENARIO("the start of a task's own container is no news") {
     Bench bench;
     bench.to_started();
