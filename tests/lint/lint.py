@@ -31,6 +31,7 @@ CORE = {
 # Outside headers and the only places that may include them.
 ONLY_IN = (
     (re.compile(r"zmq"), re.compile(r"core/bus/|tests/")),
+    (re.compile(r"toml\+\+"), re.compile(r"core/flags/|tests/")),
     (re.compile(r"sqlite3\.h"), re.compile(r"core/store/|tests/")),
     (re.compile(r"boost/beast"), re.compile(r"core/http/[^/]*\.cpp$|tests/.*\.cpp$")),
     (re.compile(r"curl/"), re.compile(r"core/http/|tests/")),
