@@ -128,6 +128,13 @@ std::string Error::to_string() const {
     return text + ")";
 }
 
+// Out of line, so that not every file compiles them, and the class's tables with them.
+Failure::Failure(Error error) : std::runtime_error(error.to_string()), error_(std::move(error)) {}
+
+Failure::Failure(Code code, std::string message) : Failure(Error(code, std::move(message))) {}
+
+Failure::~Failure() = default;
+
 void throw_exception_from_error(const Error& error, const boost::source_location& /*where*/) {
     throw Failure(error);
 }

@@ -79,10 +79,11 @@ struct Error {
 /// An Error on its way up a stack that cannot go on.
 class Failure : public std::runtime_error {
   public:
-    explicit Failure(Error error)
-        : std::runtime_error(error.to_string()), error_(std::move(error)) {}
-
-    Failure(Code code, std::string message) : Failure(Error(code, std::move(message))) {}
+    explicit Failure(Error error);
+    Failure(Code code, std::string message);
+    Failure(const Failure&) = default;
+    Failure& operator=(const Failure&) = default;
+    ~Failure() override;
 
     [[nodiscard]] const Error& error() const noexcept { return error_; }
 
