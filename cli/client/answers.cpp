@@ -1,6 +1,7 @@
 // What the master's answers mean: their documents, and their errors in words (master.hpp).
 #include "cli/client/master.hpp"
 #include "cli/output/terminal.hpp"
+#include "core/base/json.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -24,7 +25,7 @@ std::string detail_text(const ordered_json& detail) {
         return detail.get<std::string>();
     }
     if (!detail.is_object()) {
-        return detail.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+        return dump_json(detail);
     }
     std::string text = text_at(detail, "path");
     const auto errors = detail.find("errors");
@@ -59,7 +60,7 @@ std::string details_text(const ordered_json& holder) {
 
 /// The master's own words, whatever shape they have.
 std::string words_of(const Answer& answer) {
-    const auto document = ordered_json::parse(answer.body, nullptr, false);
+    const auto document = try_parse_ordered_json(answer.body);
     std::string words;
     if (document.is_object()) {
         const auto inner = document.find("error");
@@ -109,7 +110,7 @@ Code code_of(int status) {
 
 nlohmann::ordered_json parse_answer(const Answer& answer, const std::string& what) {
     try {
-        return ordered_json::parse(answer.body);
+        return parse_ordered_json(answer.body);
     } catch (const ordered_json::parse_error& failure) {
         throw Failure(Error(Code::Protocol,
                             "the master's answer about " + what + " is not JSON (at byte " +

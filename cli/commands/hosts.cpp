@@ -4,6 +4,7 @@
 #include "cli/output/document.hpp"
 #include "cli/output/table.hpp"
 #include "cli/output/words.hpp"
+#include "core/base/json.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -52,7 +53,7 @@ std::string attributes_of(const ordered_json& host) {
     if (found != host.end() && found->is_object()) {
         for (const auto& [key, value] : found->items()) {
             shown += (shown.empty() ? "" : ";") + key + ":" +
-                     (value.is_string() ? value.get<std::string>() : value.dump());
+                     (value.is_string() ? value.get<std::string>() : dump_json(value));
         }
     }
     return shown;
@@ -141,7 +142,8 @@ int run_hosts(Session& session, const std::string& name) {
         for (const auto& one : names) {
             ids.push_back(one.id);
         }
-        print_document(terminal, hosts.size() == 1 ? hosts.front().dump(2) : answer.body, ids);
+        print_document(
+            terminal, hosts.size() == 1 ? dump_json(hosts.front(), 2) : answer.body, ids);
         return exit_code::done;
     }
     if (hosts.empty()) {

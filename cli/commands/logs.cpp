@@ -2,6 +2,7 @@
 
 #include "cli/client/names.hpp"
 #include "cli/commands/app_view.hpp"
+#include "core/base/json.hpp"
 #include "core/base/units.hpp"
 #include "core/http/message.hpp"
 
@@ -69,7 +70,7 @@ class LogPrinter {
         if (text.empty()) {
             return; // keep-alive
         }
-        const auto value = json::parse(text, nullptr, false);
+        const auto value = try_parse_json(text);
         if (!value.is_object()) {
             throw Failure(Code::Protocol,
                           "the master sent a log record that is not JSON: " +

@@ -3,6 +3,7 @@
 #include "cli/client/names.hpp"
 #include "cli/commands/wait.hpp"
 #include "cli/output/document.hpp"
+#include "core/base/json.hpp"
 #include "core/base/units.hpp"
 #include "core/model/image_reference.hpp"
 
@@ -149,7 +150,7 @@ Result<json> plan_run(const RunOptions& options) {
 int run_run(Session& session, const RunOptions& options) {
     const auto app = plan_run(options).value();
     const auto id = app.at("id").get<std::string>();
-    const auto body = app.dump(-1, ' ', false, json::error_handler_t::replace);
+    const auto body = dump_json(app);
     const auto answer = session.master.send("POST", "/v2/apps", body);
     if (answer.status == 409) {
         auto error = error_of_answer(answer, "run " + options.image, session.master.target());

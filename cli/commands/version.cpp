@@ -1,6 +1,7 @@
 #include "cli/commands/version.hpp"
 
 #include "cli/output/document.hpp"
+#include "core/base/json.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -40,7 +41,7 @@ int run_version(Session& session) {
         session.terminal.out << "methos " << client_version() << "\nmaster "
                              << printable(master_line) << "\n";
     } else {
-        print_document(session.terminal, document.dump(2), {client_version()});
+        print_document(session.terminal, dump_json(document, 2), {client_version()});
     }
     return exit_code::done;
 }

@@ -2,6 +2,7 @@
 
 #include "cli/client/names.hpp"
 #include "cli/documents/yaml.hpp"
+#include "core/base/json.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -36,16 +37,11 @@ std::string parser_words(const std::string& what) {
     return colon == std::string::npos ? what : what.substr(colon + 2);
 }
 
-Result<json> parse_json(const std::string& text) {
+Result<json> read_json(const std::string& text) {
     constexpr int depth_max = 64;
-    bool too_deep = false;
-    const auto guard = [&too_deep](int depth, json::parse_event_t, json&) {
-        too_deep = too_deep || depth > depth_max;
-        return !too_deep;
-    };
     try {
-        auto value = json::parse(text, guard);
-        if (too_deep) {
+        auto value = parse_json(text, depth_max);
+        if (value.is_discarded()) {
             return Error(Code::InvalidInput, "more than " + std::to_string(depth_max) + " levels");
         }
         return value;
@@ -53,6 +49,8 @@ Result<json> parse_json(const std::string& text) {
         const auto byte = failure.byte == 0 ? 0 : failure.byte - 1;
         return Error(Code::InvalidInput,
                      place_of_byte(text, byte) + ": " + parser_words(failure.what()));
+    } catch (const json::exception& failure) { // a number that no double holds
+        return Error(Code::InvalidInput, parser_words(failure.what()));
     }
 }
 
@@ -67,7 +65,7 @@ Result<std::vector<json>> values_of(const std::string& name, const std::string& 
     const bool looks_like_json =
         first != std::string::npos && (text[first] == '{' || text[first] == '[');
     if (looks_like_json || ends_with(name, ".json")) {
-        auto value = parse_json(text);
+        auto value = read_json(text);
         if (value) {
             return std::vector<json>{std::move(*value)};
         }
@@ -97,7 +95,7 @@ Result<AppDocument> app_of(json value, const std::string& where) {
                      where + ": \"/\" is no app's id; write one like \"/demo\"");
     }
     value["id"] = app.id;
-    app.body = value.dump(-1, ' ', false, json::error_handler_t::replace);
+    app.body = dump_json(value);
     return app;
 }
 

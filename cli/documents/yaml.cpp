@@ -1,5 +1,7 @@
 #include "cli/documents/yaml.hpp"
 
+#include "core/base/json.hpp"
+
 #include <nlohmann/json.hpp>
 #include <yaml-cpp/yaml.h>
 
@@ -240,7 +242,7 @@ void emit(YAML::Emitter& out, const nlohmann::ordered_json& value) {
     } else if (value.is_null()) {
         out << YAML::Null;
     } else {
-        out << value.dump(); // numbers and booleans read the same in both
+        out << dump_json(value); // numbers and booleans read the same in both
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include "cli/documents/yaml.hpp"
 #include "core/base/error.hpp"
+#include "core/base/json.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -19,7 +20,7 @@ void print_document(Terminal& terminal,
         return;
     }
     if (terminal.form == Form::Yaml) {
-        const auto document = nlohmann::ordered_json::parse(body, nullptr, false);
+        const auto document = try_parse_ordered_json(body);
         if (document.is_discarded()) {
             throw Failure(Code::Protocol, "the master's answer is not JSON; `-o json` shows it");
         }

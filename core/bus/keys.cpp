@@ -1,6 +1,7 @@
 // CURVE keys and join tokens: text only, no sockets.
 #include "core/bus/socket.hpp"
 
+#include "core/base/json.hpp"
 #include "core/base/units.hpp"
 
 #include <nlohmann/json.hpp>
@@ -146,7 +147,7 @@ Result<void> check_bus_address(const std::string& address) {
 std::string format_join_token(const JoinToken& token) {
     const nlohmann::json object = {
         {"addresses", token.addresses}, {"key", token.server_key}, {"secret", token.secret}};
-    return std::string(token_prefix) + to_base64url(object.dump());
+    return std::string(token_prefix) + to_base64url(dump_json_exactly(object).value());
 }
 
 Result<JoinToken> parse_join_token(const std::string& text) {
@@ -160,7 +161,7 @@ Result<JoinToken> parse_join_token(const std::string& text) {
     if (!bytes) {
         return bad_token("it holds characters that no token has, or its end is missing");
     }
-    const auto object = nlohmann::json::parse(*bytes, nullptr, false);
+    const auto object = try_parse_json(*bytes);
     if (!object.is_object()) {
         return bad_token("its content is damaged, or its end is missing");
     }

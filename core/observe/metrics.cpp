@@ -1,5 +1,7 @@
 #include "core/observe/metrics.hpp"
 
+#include "core/base/json.hpp"
+
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
@@ -151,7 +153,7 @@ std::string Metrics::dropwizard_json() const {
         }
     }
     // Labels may hold what is not UTF-8; it is replaced, never a reason to fail.
-    return out.dump(-1, ' ', false, json::error_handler_t::replace);
+    return dump_json(out);
 }
 
 bool Metrics::wants_prometheus(const std::string* accept) {

@@ -1,5 +1,7 @@
 #include "executor/docker/create_body.hpp"
 
+#include "core/base/json.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -294,12 +296,12 @@ Answer<std::string> create_body(const ContainerConfig& config) {
     auto host = host_config(config);
     put_ports(body, host, config.ports);
     body["HostConfig"] = std::move(host);
-    try {
-        return body.dump();
-    } catch (const Json::exception&) {
+    auto text = dump_json_exactly(body);
+    if (!text) {
         return refuse(EngineFault::BadConfig,
                       "the container's configuration holds text that is not UTF-8");
     }
+    return *std::move(text);
 }
 
 } // namespace methos::docker

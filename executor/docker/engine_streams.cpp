@@ -1,4 +1,5 @@
 // The calls whose answer flows: pull, load, events, logs, exec.
+#include "core/base/json.hpp"
 #include "core/base/units.hpp"
 #include "core/runtime/timeout.hpp"
 #include "executor/docker/decode.hpp"
@@ -153,7 +154,7 @@ std::string exec_body(const ExecRequest& request) {
     if (!request.working_dir.empty()) {
         body["WorkingDir"] = request.working_dir;
     }
-    return body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return dump_json(body);
 }
 
 /// Reads framed output to its end and keeps its beginning.

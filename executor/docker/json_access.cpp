@@ -1,6 +1,7 @@
 #include "executor/docker/json_access.hpp"
 
 #include "core/base/error.hpp"
+#include "core/base/json.hpp"
 #include "executor/docker/time_text.hpp"
 
 #include <cmath>
@@ -84,7 +85,7 @@ UnixNanos time(const Json& object, const char* key) {
 
 Json parse(const std::string& document, const std::string& what) {
     try {
-        return Json::parse(document);
+        return parse_json(document);
     } catch (const Json::exception& problem) {
         throw Failure(Code::Protocol, "the Engine's " + what + " is not JSON: " + problem.what());
     }

@@ -1,5 +1,6 @@
 #include "executor/docker/path.hpp"
 
+#include "core/base/json.hpp"
 #include "core/http/message.hpp"
 
 #include <nlohmann/json.hpp>
@@ -61,7 +62,7 @@ Query& Query::add(const std::string& name, const std::string& value) {
 }
 
 std::string filters_json(const Filters& filters) {
-    return nlohmann::json(filters).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return dump_json(nlohmann::json(filters));
 }
 
 std::vector<std::string>

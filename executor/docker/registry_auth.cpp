@@ -1,5 +1,7 @@
 #include "executor/docker/registry_auth.hpp"
 
+#include "core/base/json.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
@@ -37,7 +39,7 @@ std::string registry_auth_header(const RegistryAuth& auth) {
     if (!auth.server.empty()) {
         json["serveraddress"] = auth.server;
     }
-    return base64_url(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    return base64_url(dump_json(json));
 }
 
 } // namespace methos::docker

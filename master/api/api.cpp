@@ -1,5 +1,6 @@
 #include "master/api/api.hpp"
 
+#include "core/base/json.hpp"
 #include "master/shell/secrets.hpp"
 
 #include <nlohmann/json.hpp>
@@ -149,7 +150,7 @@ http::ErrorRenderer make_error_renderer() {
         } else {
             body["message"] = error.message;
         }
-        const auto text = body.dump(-1, ' ', false, json::error_handler_t::replace);
+        const auto text = dump_json(body);
         http::Response response(traits.http_status, "application/json", text + "\n");
         if (error.code == Code::Unauthorized) {
             response.headers.set("WWW-Authenticate",

@@ -1,5 +1,6 @@
 #include "master/api/print.hpp"
 
+#include "core/base/json.hpp"
 #include "master/frameworks/services/definition/app_print.hpp"
 
 #include <nlohmann/json.hpp>
@@ -36,7 +37,7 @@ std::vector<std::uint16_t> service_ports(const services::AppDefinition& app) {
 } // namespace
 
 std::string to_text(const json& document) {
-    return document.dump(-1, ' ', false, json::error_handler_t::replace);
+    return dump_json(document);
 }
 
 json print_task(const cluster::Task& task,

@@ -1,6 +1,7 @@
 // Why something is not running, in numbers for programs and one plain sentence for people.
 #include "master/api/print.hpp"
 
+#include "core/base/json.hpp"
 #include "core/base/units.hpp"
 
 #include <nlohmann/json.hpp>
@@ -39,7 +40,7 @@ Resources most_free(const heart::Heart& heart) {
 }
 
 std::string number_text(double value) {
-    auto text = json(value).dump();
+    auto text = dump_json(json(value));
     return text.size() > 2 && text.substr(text.size() - 2) == ".0" ? text.substr(0, text.size() - 2)
                                                                    : text;
 }

@@ -1,5 +1,7 @@
 #include "registry-proxy/api/errors.hpp"
 
+#include "core/base/json.hpp"
+
 #include <nlohmann/json.hpp>
 
 namespace methos::proxy {
@@ -50,8 +52,7 @@ make_error_response(int status, const std::string& registry_code, const std::str
     auto document = nlohmann::json::object();
     document["errors"] = nlohmann::json::array();
     document["errors"].push_back(std::move(entry));
-    const auto replace = nlohmann::json::error_handler_t::replace;
-    return http::Response(status, "application/json", document.dump(-1, ' ', false, replace));
+    return http::Response(status, "application/json", dump_json(document));
 }
 
 http::Response make_error_response(const RegistryFailure& failure) {

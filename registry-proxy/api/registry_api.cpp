@@ -1,5 +1,6 @@
 #include "registry-proxy/api/registry_api.hpp"
 
+#include "core/base/json.hpp"
 #include "core/base/units.hpp"
 #include "registry-proxy/api/answers.hpp"
 #include "registry-proxy/api/errors.hpp"
@@ -163,7 +164,7 @@ http::Response RegistryApi::catalog(const Request& request) const {
     }
     auto document = nlohmann::json::object();
     document["repositories"] = page->entries;
-    Response response(200, "application/json", document.dump());
+    Response response(200, "application/json", dump_json(document));
     if (!page->next_query.empty()) {
         response.headers.set("Link",
                              format_next_link("/v2/_catalog", page->next_query, std::nullopt));
@@ -224,7 +225,7 @@ awaitable<http::Response> RegistryApi::get_tags(Request request, RegistryPath pa
         auto document = nlohmann::json::object();
         document["name"] = path.name;
         document["tags"] = page->entries;
-        Response response(200, "application/json", document.dump());
+        Response response(200, "application/json", dump_json(document));
         if (!page->next_query.empty()) {
             response.headers.set("Link", format_next_link(own_path, page->next_query, ns));
         }

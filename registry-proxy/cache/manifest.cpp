@@ -1,5 +1,7 @@
 #include "registry-proxy/cache/manifest.hpp"
 
+#include "core/base/json.hpp"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -76,7 +78,7 @@ Result<ManifestFacts> read_schema1(const json& document) {
 } // namespace
 
 Result<ManifestFacts> read_manifest(std::string_view document) {
-    const auto root = json::parse(document, nullptr, false);
+    const auto root = try_parse_json(document);
     if (root.is_discarded() || !root.is_object()) {
         return Error(Code::InvalidInput, "manifest: not a JSON object");
     }

@@ -1,6 +1,7 @@
 #include "registry-proxy/hosting/hosting.hpp"
 
 #include "core/base/ids.hpp"
+#include "core/base/json.hpp"
 #include "core/observe/log.hpp"
 #include "registry-proxy/api/errors.hpp"
 #include "registry-proxy/upstream/names.hpp"
@@ -335,7 +336,7 @@ std::string Hosting::referrers(const std::string& name,
         entry["artifactType"] = facts->artifact_type;
         index["manifests"].push_back(std::move(entry));
     }
-    return index.dump();
+    return dump_json(index);
 }
 
 void Hosting::tidy() {

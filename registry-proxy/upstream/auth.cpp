@@ -1,5 +1,7 @@
 #include "registry-proxy/upstream/auth.hpp"
 
+#include "core/base/json.hpp"
+
 #include <nlohmann/json.hpp>
 #include <openssl/evp.h>
 
@@ -177,7 +179,7 @@ std::vector<Challenge> parse_challenges(std::string_view header) {
 }
 
 Result<Credentials> parse_credentials(std::string_view document) {
-    const auto root = nlohmann::json::parse(document, nullptr, false);
+    const auto root = try_parse_json(document);
     if (root.is_discarded() || !root.is_object()) {
         return Error(Code::InvalidInput, "credentials: the file is not a JSON object");
     }
@@ -264,7 +266,7 @@ std::string choose_scope(const Challenge& challenge, const std::string& reposito
 }
 
 Result<Token> parse_token_answer(std::string_view document) {
-    const auto root = nlohmann::json::parse(document, nullptr, false);
+    const auto root = try_parse_json(document);
     if (root.is_discarded() || !root.is_object()) {
         return Error(Code::Protocol, "the token server's answer is not a JSON object");
     }

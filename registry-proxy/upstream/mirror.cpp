@@ -1,5 +1,6 @@
 #include "registry-proxy/upstream/mirror.hpp"
 
+#include "core/base/json.hpp"
 #include "core/base/units.hpp"
 #include "core/observe/log.hpp"
 #include "core/runtime/timeout.hpp"
@@ -324,7 +325,7 @@ awaitable<ListingAnswer> Mirror::tags(Target target, std::string query) {
     document["name"] = target.name;
     document["tags"] = known;
     ListingAnswer listing;
-    listing.body = document.dump();
+    listing.body = dump_json(document);
     listing.content_type = "application/json";
     listing.warning = error_of(trouble).to_string();
     co_return listing;

@@ -162,6 +162,7 @@ TEST_CASE("what is wrong in an app file is named with its place", "[cli]") {
     CHECK(file_error("a.yaml", "").find("holds no app") != std::string::npos);
     CHECK(file_error("a.json", "[]").find("holds no app") != std::string::npos);
     CHECK(file_error("a.json", "").find("a.json:") == 0);
+    CHECK(file_error("a.json", R"({"id":"/a","cpus":1e999})").find("a.json: number overflow") == 0);
     const auto deep = "{\"id\":\"/a\",\"x\":" + std::string(100, '[') + std::string(100, ']') + "}";
     CHECK(file_error("a.json", deep).find("levels") != std::string::npos);
 }

@@ -1,6 +1,8 @@
 // Hosts, frameworks and tasks as Mesos's AgentInfo, FrameworkInfo and Task.
 #include "master/frameworks/external/definition/print.hpp"
 
+#include "core/base/json.hpp"
+
 #include <nlohmann/json.hpp>
 
 namespace methos::external {
@@ -98,7 +100,7 @@ std::string name_of(const cluster::Task& task, const TaskSpec& spec) {
 
 /// What a Task takes over from the TaskInfo that it came in.
 void copy_definition(const std::string& definition, json& task) {
-    auto info = json::parse(definition, nullptr, false);
+    auto info = try_parse_json(definition);
     if (!info.is_object()) {
         return;
     }

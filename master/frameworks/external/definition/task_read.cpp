@@ -1,5 +1,6 @@
 #include "master/frameworks/external/definition/task_read.hpp"
 
+#include "core/base/json.hpp"
 #include "core/wire/frames.hpp"
 #include "master/frameworks/external/definition/call_read.hpp"
 #include "master/frameworks/external/definition/framework_read.hpp"
@@ -246,8 +247,7 @@ TaskRequest read_task_info(const MessageFields& fields) {
     if (const auto grace = read_kill_policy(fields.message("kill_policy"))) {
         task.spec.kill_grace = *grace;
     }
-    task.definition =
-        without_nulls(fields.object()).dump(-1, ' ', false, json::error_handler_t::replace);
+    task.definition = dump_json(without_nulls(fields.object()));
     if (task.definition.size() > task_info_bytes_max) {
         refuse(task, "TaskInfo is larger than " + std::to_string(task_info_bytes_max) + " bytes");
         task.definition.clear();

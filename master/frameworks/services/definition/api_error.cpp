@@ -1,6 +1,7 @@
 #include "master/frameworks/services/definition/api_error.hpp"
 
 #include "core/base/error.hpp"
+#include "core/base/json.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -12,7 +13,7 @@ using nlohmann::json;
 
 /// Messages may quote the document; what of it is not UTF-8 is replaced.
 std::string text_of(const json& body) {
-    return body.dump(-1, ' ', false, json::error_handler_t::replace);
+    return dump_json(body);
 }
 
 ApiError with_details(const std::string& message, const Violations& violations) {

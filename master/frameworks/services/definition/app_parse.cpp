@@ -1,6 +1,7 @@
 #include "master/frameworks/services/definition/app_parse.hpp"
 
 #include "core/base/clock.hpp"
+#include "core/base/json.hpp"
 #include "master/frameworks/services/definition/app_print.hpp"
 #include "master/frameworks/services/definition/app_rules.hpp"
 #include "master/frameworks/services/definition/container_parse.hpp"
@@ -22,10 +23,6 @@ constexpr int nesting_max = 64;
 constexpr std::int64_t instances_max = 1'000'000;
 /// Of the stored text: with version and counters it has to fit a store's batch.
 constexpr std::size_t definition_bytes_max = 768 * 1024;
-
-std::string text_of(const json& value) {
-    return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
 
 bool is_blank(const json& value) {
     return value == "" || (value.is_structured() && value.empty());
@@ -97,7 +94,7 @@ void read_env(const JsonFields& fields, AppDefinition& app) {
         if (value.is_object()) {
             const JsonFields secret(value, path, fields.problems());
             secret.require("secret", text);
-            app.env_secrets[name] = text_of(value);
+            app.env_secrets[name] = dump_json(value);
         } else if (!value.is_null() && read_string(value, path, fields.problems(), text)) {
             app.env[name] = std::move(text);
         }
@@ -200,17 +197,17 @@ void read_kept(const JsonFields& fields, AppDefinition& app) {
         const JsonFields fetch(item, path, fields.problems());
         std::string uri;
         fetch.require("uri", uri);
-        app.fetch.push_back(text_of(item));
+        app.fetch.push_back(dump_json(item));
     });
     for (const auto* name : inert_fields) {
         // Empty ones are the defaults that are printed anyway.
         if (const auto* field = fields.find(name); field != nullptr && !is_blank(*field)) {
-            app.extras[name] = text_of(*field);
+            app.extras[name] = dump_json(*field);
         }
     }
     for (const auto* name : extension_fields) {
         if (const auto* field = fields.find(name)) {
-            app.extensions[name] = text_of(*field);
+            app.extensions[name] = dump_json(*field);
         }
     }
     fields.read("priority", app.priority);
@@ -268,14 +265,9 @@ AppDefinition read_app(const json& document, const ParseOptions& options, Proble
 } // namespace
 
 ApiResult<json> parse_document(const std::string& text) {
-    bool too_deep = false;
-    const json::parser_callback_t bound = [&](int depth, json::parse_event_t, json&) {
-        too_deep = too_deep || depth > nesting_max;
-        return !too_deep;
-    };
     try {
-        auto document = json::parse(text, bound);
-        if (too_deep) {
+        auto document = parse_json(text, nesting_max);
+        if (document.is_discarded()) {
             return malformed_json("nested deeper than " + std::to_string(nesting_max) + " levels");
         }
         // Named in full: json converts to everything, an ApiError included.

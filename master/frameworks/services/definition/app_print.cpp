@@ -1,5 +1,6 @@
 #include "master/frameworks/services/definition/app_print.hpp"
 
+#include "core/base/json.hpp"
 #include "master/frameworks/services/definition/app_parse.hpp"
 
 #include <nlohmann/json.hpp>
@@ -24,14 +25,14 @@ json number(double value) {
 
 void add_raw(json& target, const RawFields& fields) {
     for (const auto& [name, text] : fields) {
-        target[name] = json::parse(text);
+        target[name] = parse_json(text);
     }
 }
 
 json parsed(const std::vector<std::string>& texts) {
     auto list = json::array();
     for (const auto& text : texts) {
-        list.push_back(json::parse(text));
+        list.push_back(parse_json(text));
     }
     return list;
 }
@@ -211,7 +212,7 @@ json to_json(const AppDefinition& app, Extensions extensions) {
 
 std::string stored_text(const AppDefinition& app) {
     // nlohmann's objects are sorted by name, so the order is stable.
-    return to_json(app, Extensions::Shown).dump(-1, ' ', false, json::error_handler_t::replace);
+    return dump_json(to_json(app, Extensions::Shown));
 }
 
 Result<AppDefinition> parse_stored(const std::string& text) {

@@ -1,5 +1,7 @@
 #include "master/frameworks/services/definition/container_parse.hpp"
 
+#include "core/base/json.hpp"
+
 #include <algorithm>
 #include <array>
 
@@ -8,10 +10,6 @@ namespace methos::services {
 using nlohmann::json;
 
 namespace {
-
-std::string text_of(const json& value) {
-    return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
 
 void read_port_mappings(const JsonFields& container, AppNetworkMode mode, AppContainer& target) {
     if (!container.has("portMappings") && mode != AppNetworkMode::Host) {
@@ -52,7 +50,7 @@ void read_volumes(const JsonFields& container, AppContainer& target) {
         volume.read("hostPath", read.host_path);
         for (const auto* kind : kinds) {
             if (const auto* field = volume.find(kind)) {
-                read.raw[kind] = text_of(*field);
+                read.raw[kind] = dump_json(*field);
             }
         }
         target.volumes.push_back(std::move(read));
@@ -81,7 +79,7 @@ void read_docker(const JsonFields& container, AppContainer& target) {
     });
     for (const char* name : {"credential", "pullConfig"}) {
         if (const auto* kept = docker.find(name)) {
-            target.extras[name] = text_of(*kept);
+            target.extras[name] = dump_json(*kept);
         }
     }
 }

@@ -1,5 +1,7 @@
 #include "master/frameworks/services/definition/health_check_parse.hpp"
 
+#include "core/base/json.hpp"
+
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -108,7 +110,7 @@ void read_health_checks(const JsonFields& fields, AppDefinition& app) {
                                        : 0;
     fields.each("healthChecks", [&](const json& item, const std::string& path) {
         const auto check = read_health_check(item, path, ports, fields.problems());
-        app.health_checks.push_back(check.dump(-1, ' ', false, json::error_handler_t::replace));
+        app.health_checks.push_back(dump_json(check));
     });
 }
 
