@@ -273,8 +273,21 @@ awaitable<> serve(Program& program, Flags flags) {
     bus_options.build = METHOS_BUILD;
     master::BusPort bus_port(program.executor(), shell, streams, bus_options, metrics);
 
-    master::ApiContext context{
-        program.executor(), shell, streams, metrics, METHOS_BUILD, advertised_http(flags)};
+    const auto http_address = advertised_http(flags);
+    const auto master_info = master::make_master_info(shell.heart(), http_address);
+    master::SchedulerStreams schedulers(program.executor(), shell, master_info);
+    master::OperatorStreams operators(program.executor(), shell);
+    master::ApiContext context{program.executor(),
+                               shell,
+                               streams,
+                               metrics,
+                               METHOS_BUILD,
+                               http_address,
+                               program.pool(),
+                               schedulers,
+                               operators,
+                               master_info,
+                               clock.now().wall};
     const bool open = flags.auth == "none";
     http::Server server(program.executor(),
                         master::make_router(context),
@@ -318,6 +331,8 @@ awaitable<> serve(Program& program, Flags flags) {
     tasks.spawn("the commit loop", shell.run());
     co_await program.stop_requested().wait();
     log::info("stopping");
+    co_await schedulers.close(std::chrono::seconds(1));
+    co_await operators.close(std::chrono::seconds(1));
     co_await server.stop(std::chrono::seconds(3));
     bus_port.close();
     shell.stop();

@@ -1,6 +1,9 @@
 #include "master/api/api.hpp"
 
 #include "core/base/json.hpp"
+#include "core/base/units.hpp"
+#include "master/api/mesos_media.hpp"
+#include "master/api/mesos_print.hpp"
 #include "master/shell/secrets.hpp"
 
 #include <nlohmann/json.hpp>
@@ -97,6 +100,20 @@ void add_process_routes(http::Router& router, ApiContext& context) {
     router.add(std::move(route));
 }
 
+http::Response challenged(http::Response response, const Error& error) {
+    if (error.code == Code::Unauthorized) {
+        response.headers.set("WWW-Authenticate", "Bearer realm=\"methos\", Basic realm=\"methos\"");
+    }
+    return response;
+}
+
+/// Mesos's errors are lines of text. Its clients try again after 503, and after nothing else.
+http::Response render_for_mesos(const Error& error) {
+    const int status =
+        error.code == Code::ResourceExhausted ? 503 : traits_of(error.code).http_status;
+    return challenged(mesos_refusal(status, error.message), error);
+}
+
 /// Contracts that no code keeps yet say so, instead of looking like a wrong address.
 void add_unimplemented_routes(http::Router& router) {
     for (const auto* pattern :
@@ -125,7 +142,7 @@ http::Authenticator make_authenticator(std::string admin_token) {
             return Error(Code::Forbidden, "a page of another site may not change anything here");
         }
         if (token.empty()) {
-            return http::Principal{"anonymous", true};
+            return http::Principal{anonymous_name, true};
         }
         const auto given = token_of(request);
         if (given.empty()) {
@@ -140,9 +157,25 @@ http::Authenticator make_authenticator(std::string admin_token) {
     };
 }
 
+external::MasterInfo make_master_info(const heart::Heart& heart, const std::string& http_address) {
+    const auto scheme = http_address.find("://");
+    const auto rest = scheme == std::string::npos ? http_address : http_address.substr(scheme + 3);
+    const auto address = parse_host_port(rest.substr(0, rest.find('/')));
+    external::MasterInfo info;
+    info.id = heart.cluster().id() + "-" + std::to_string(heart.cluster().epoch());
+    info.hostname = address ? address->host : rest;
+    info.ip = info.hostname;
+    info.port = address ? address->port : std::uint16_t{0};
+    info.version = mesos::mesos_version;
+    return info;
+}
+
 http::ErrorRenderer make_error_renderer() {
     return [](const http::Request& request, const Error& error) {
         const auto& traits = traits_of(error.code);
+        if (request.path.rfind("/api/", 0) == 0) {
+            return render_for_mesos(error);
+        }
         json body;
         if (request.path.rfind("/methos/", 0) == 0) {
             body["error"] = {
@@ -151,12 +184,8 @@ http::ErrorRenderer make_error_renderer() {
             body["message"] = error.message;
         }
         const auto text = dump_json(body);
-        http::Response response(traits.http_status, "application/json", text + "\n");
-        if (error.code == Code::Unauthorized) {
-            response.headers.set("WWW-Authenticate",
-                                 "Bearer realm=\"methos\", Basic realm=\"methos\"");
-        }
-        return response;
+        return challenged(http::Response(traits.http_status, "application/json", text + "\n"),
+                          error);
     };
 }
 
@@ -169,6 +198,9 @@ http::Router make_router(ApiContext& context) {
     add_role_routes(router, context);
     add_log_routes(router, context);
     add_snapshot_routes(router, context);
+    add_mesos_scheduler_routes(router, context);
+    add_mesos_operator_routes(router, context);
+    add_mesos_state_routes(router, context);
     add_unimplemented_routes(router);
     return router;
 }

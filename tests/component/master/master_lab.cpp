@@ -129,7 +129,22 @@ awaitable<> MasterLab::serve(std::function<awaitable<>(MasterLab&)> body) {
     bus_options.join_secret = join_secret;
     bus_options.build = "test";
     bus_ = std::make_unique<master::BusPort>(loop, *shell, streams_, bus_options, metrics_);
-    master::ApiContext context{loop, *shell, streams_, metrics_, "test", "127.0.0.1:8080"};
+    const std::string address = "127.0.0.1:8080";
+    const auto master_info = master::make_master_info(shell->heart(), address);
+    schedulers =
+        std::make_unique<master::SchedulerStreams>(loop, *shell, master_info, scheduler_limits);
+    operators = std::make_unique<master::OperatorStreams>(loop, *shell);
+    master::ApiContext context{loop,
+                               *shell,
+                               streams_,
+                               metrics_,
+                               "test",
+                               address,
+                               pool_,
+                               *schedulers,
+                               *operators,
+                               master_info,
+                               clock_.now().wall};
     http::Server server(loop,
                         master::make_router(context),
                         master::make_authenticator(admin_token),
@@ -155,8 +170,9 @@ awaitable<> MasterLab::serve(std::function<awaitable<>(MasterLab&)> body) {
 }
 
 awaitable<http::ClientResponse>
-MasterLab::call(std::string method, std::string path, std::string body) {
+MasterLab::call(std::string method, std::string path, std::string body, http::Headers headers) {
     http::ClientRequest request;
+    request.headers = std::move(headers);
     request.method = std::move(method);
     request.url = url + path;
     request.headers.set("Authorization", std::string("Bearer ") + admin_token);

@@ -65,8 +65,10 @@ class MasterLab {
     /// Starts the master, runs `body`, stops the master; a failure of either becomes the test's.
     void run(std::function<awaitable<>(MasterLab&)> body);
 
-    [[nodiscard]] awaitable<http::ClientResponse>
-    call(std::string method, std::string path, std::string body = "");
+    [[nodiscard]] awaitable<http::ClientResponse> call(std::string method,
+                                                       std::string path,
+                                                       std::string body = "",
+                                                       http::Headers headers = http::Headers());
     /// Repeats GET `path` until `good` says so; fails the test after ten seconds.
     [[nodiscard]] awaitable<nlohmann::json>
     get_until(std::string path, std::function<bool(const nlohmann::json&)> good);
@@ -74,6 +76,9 @@ class MasterLab {
 
     ScriptedStore store;
     std::unique_ptr<master::Shell> shell;
+    std::unique_ptr<master::SchedulerStreams> schedulers;
+    std::unique_ptr<master::OperatorStreams> operators;
+    master::RecordLimits scheduler_limits; ///< set before run()
     std::string url;
 
   private:

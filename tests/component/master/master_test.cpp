@@ -273,7 +273,7 @@ awaitable<> bad_requests(MasterLab& lab) {
         {"GET", "/methos/v1/logs/x", "", 404},
         {"GET", "/v2/groups", "", 501},
         {"POST", "/v2/apps/x/restart", "", 501},
-        {"POST", "/api/v1/scheduler", "{}", 501},
+        {"POST", "/v2/pods", "{}", 501},
         {"GET", "/v1/scheduler/jobs", "", 501},
         {"GET", "/nowhere", "", 404},
     };
@@ -331,8 +331,20 @@ SCENARIO("every route of the master says who may call it") {
     Metrics metrics;
     master::Shell shell(context.get_executor(), pool, clock, store, heart::Options(), metrics);
     master::LogStreams streams;
-    master::ApiContext api{
-        context.get_executor(), shell, streams, metrics, "test", "127.0.0.1:8080"};
+    const auto loop = context.get_executor();
+    master::SchedulerStreams schedulers(loop, shell, external::MasterInfo());
+    master::OperatorStreams operators(loop, shell);
+    master::ApiContext api{loop,
+                           shell,
+                           streams,
+                           metrics,
+                           "test",
+                           "127.0.0.1:8080",
+                           pool,
+                           schedulers,
+                           operators,
+                           external::MasterInfo(),
+                           WallTime()};
     const auto router = master::make_router(api);
     std::size_t open = 0;
     for (const auto& route : router.routes()) {
