@@ -130,6 +130,7 @@ class Lifecycle {
     Knowledge knowledge_ = Knowledge::Absent;
     bool dirty_ = false; ///< a hint came while a call was in flight: look again after it
     ContainerFacts facts_;
+    MonoTime looked_at_{}; ///< when the last inspect was asked for: facts_ may be that old
     std::string image_id_;
     MonoTime not_before_{};                 ///< of the next call, after a failure
     int failures_ = 0;                      ///< in a row, for the backoff

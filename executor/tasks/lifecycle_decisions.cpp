@@ -57,6 +57,7 @@ void Lifecycle::decide(const Now& now) {
     switch (knowledge_) {
     case Knowledge::Unknown:
         call_ = Call::Inspect;
+        looked_at_ = now.mono;
         dirty_ = false;
         actions_.emplace_back(action::Inspect{facts_.id});
         return;
@@ -71,7 +72,7 @@ void Lifecycle::decide(const Now& now) {
 
 void Lifecycle::decide_absent(const Now& now) {
     remove_wanted_ = false;
-    if (create_settles_ && kill_grace_ && now.mono < *create_settles_) {
+    if (create_settles_ && kill_grace_ && looked_at_ < *create_settles_) {
         knowledge_ = Knowledge::Unknown; // the cut create may still bring it about
         not_before_ = now.mono + settle_poll;
         wake(not_before_);
@@ -174,7 +175,8 @@ void Lifecycle::decide_created(const Now& now) {
         start_settles_ = now.mono + adopted_settle;
         start_sent_ = true;
     }
-    const bool settling = start_settles_ && now.mono < *start_settles_;
+    // What was seen counts as of when it was asked for: the answer may have waited for us.
+    const bool settling = start_settles_ && looked_at_ < *start_settles_;
     if (settling && !kill_grace_ && !remove_wanted_) {
         knowledge_ = Knowledge::Unknown;
         not_before_ = now.mono + settle_poll;

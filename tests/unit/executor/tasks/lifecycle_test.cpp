@@ -316,6 +316,17 @@ SCENARIO("a connection cut during start does not start the container twice") {
         const auto seen = bench.feed(event::Seen{Bench::facts(Status::Exited, 1)});
         CHECK(states(seen) == std::vector{TaskState::Running, TaskState::Failed});
     }
+    WHEN("it was still created, and the answer that says so waited for us") {
+        bench.now.mono += 15s;
+        const auto seen = bench.feed(event::Seen{Bench::facts(Status::Created)});
+        THEN("it may have been started meanwhile: nothing is removed before a fresh look") {
+            CHECK(find<action::Remove>(seen) == nullptr);
+            bench.now.mono += 1s;
+            REQUIRE(find<action::Inspect>(bench.feed(event::Timer())) != nullptr);
+            const auto fresh = bench.feed(event::Seen{Bench::facts(Status::Running)});
+            CHECK(states(fresh) == std::vector{TaskState::Running});
+        }
+    }
     WHEN("it is still created") {
         const auto seen = bench.feed(event::Seen{Bench::facts(Status::Created)});
         CHECK(find<action::Start>(seen) == nullptr);
