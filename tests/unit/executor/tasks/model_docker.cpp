@@ -1,5 +1,7 @@
 #include "tests/unit/executor/tasks/model_docker.hpp"
 
+#include "executor/tasks/labels.hpp"
+
 #include <algorithm>
 
 namespace methos::executor::test {
@@ -63,8 +65,9 @@ void ModelDocker::run() {
     }
     // A container that a cut create brings about later is the list's business (it is adopted and
     // removed); one that has run must be gone.
-    left_behind = std::any_of(containers_.begin(), containers_.end(), [](const Container& c) {
-        return c.starts > 0 || c.status == Status::Running;
+    const auto& left = docker_.containers();
+    left_behind = std::any_of(left.begin(), left.end(), [](const auto& entry) {
+        return entry.second.starts > 0 || entry.second.is_running();
     });
 }
 
@@ -124,19 +127,14 @@ void ModelDocker::random_event() {
         break;
     case 4:
     case 5: // a process ends by itself
-        for (auto& container : containers_) {
-            if (container.status == Status::Running) {
-                container.status = Status::Exited;
-                container.exit_code = static_cast<int>(random_() % 3);
-            }
-        }
+        end_some(static_cast<int>(random_() % 3));
         if (chance(50)) {
             feed(event::Hint{1});
         }
         break;
     case 6: // somebody removes it
         if (chance(20)) {
-            containers_.clear();
+            remove_all();
         }
         break;
     case 7:
@@ -180,24 +178,49 @@ void ModelDocker::answer_one() {
     feed(event);
 }
 
+void ModelDocker::end_some(int exit_code) {
+    for (const auto& [id, container] : docker_.containers()) {
+        (void)docker_.end(id, exit_code, now_.wall);
+    }
+}
+
+void ModelDocker::remove_all() {
+    while (!docker_.containers().empty()) {
+        const auto id = docker_.containers().begin()->first;
+        (void)docker_.remove(id);
+    }
+}
+
+Event ModelDocker::effect_of_create(const action::Create& create) {
+    if (!calm_ && docker_.containers().empty() && chance(10)) {
+        return event::CreateFailed{chance(50) ? CallFailure::Retryable : CallFailure::ImageMissing,
+                                   "refused"};
+    }
+    const auto& identity = life_.identity();
+    docker::ContainerConfig config;
+    config.labels[label::task] = identity.name.value;
+    config.labels[label::host] = identity.host;
+    config.labels[label::app] = identity.app;
+    config.labels[label::spec_hash] = identity.spec_hash;
+    config.labels[label::attempt] = std::to_string(identity.attempt);
+    return docker_.create(config, container_name_of(identity.name) + create.name_suffix, now_.wall);
+}
+
 Event ModelDocker::effect_of_start(const action::Start& start) {
-    auto* container = find(start.container_id);
-    if (container == nullptr) {
-        return event::StartFailed{CallFailure::Retryable, "No such container"};
-    }
-    if (container->status == Status::Running) {
-        return event::Started();
-    }
-    if (!calm_ && container->starts == 0 && chance(15)) {
-        container->error = "refused";
+    const auto* container = docker_.find(start.container_id);
+    if (container != nullptr && !container->is_running() && !calm_ && container->starts == 0 &&
+        chance(15)) {
         const auto failure = chance(50) ? CallFailure::Retryable : CallFailure::Permanent;
-        return event::StartFailed{failure, "refused"};
+        return docker_.refuse_start(start.container_id, failure, "refused");
     }
-    container->error.clear();
-    ++container->starts;
-    starts_of_one_container_max = std::max(starts_of_one_container_max, container->starts);
-    container->status = chance(20) ? Status::Exited : Status::Running; // quick ones
-    return event::Started();
+    auto started = docker_.start(start.container_id, now_.wall);
+    if (container != nullptr) {
+        starts_of_one_container_max = std::max(starts_of_one_container_max, container->starts);
+    }
+    if (chance(20)) {
+        (void)docker_.end(start.container_id, 0, now_.wall); // it was quick
+    }
+    return started;
 }
 
 Event ModelDocker::effect(const Action& action) {
@@ -207,78 +230,38 @@ Event ModelDocker::effect(const Action& action) {
         }
         return event::ImageReady{"sha256:1"};
     }
-    if (std::holds_alternative<action::Create>(action)) {
-        if (!containers_.empty()) {
-            return event::CreateFailed{CallFailure::NameConflict, "taken"};
-        }
-        if (!calm_ && chance(10)) {
-            return event::CreateFailed{
-                chance(50) ? CallFailure::Retryable : CallFailure::ImageMissing, "refused"};
-        }
-        Container container;
-        container.id = "c" + std::to_string(++made_);
-        containers_.push_back(container);
-        return event::Created{container.id};
+    if (const auto* create = std::get_if<action::Create>(&action)) {
+        return effect_of_create(*create);
     }
     if (const auto* start = std::get_if<action::Start>(&action)) {
         return effect_of_start(*start);
     }
     if (const auto* inspect = std::get_if<action::Inspect>(&action)) {
-        if (inspect->container_id.empty() && !containers_.empty()) {
-            return event::Seen{facts_of(containers_.front())};
-        }
-        const auto* container = find(inspect->container_id);
-        if (container == nullptr) {
-            return event::Missing();
-        }
-        return event::Seen{facts_of(*container)};
+        const auto name = container_name_of(life_.identity().name);
+        return docker_.inspect(inspect->container_id.empty() ? name : inspect->container_id);
     }
     if (const auto* stop = std::get_if<action::Stop>(&action)) {
-        auto* container = find(stop->container_id);
-        if (container != nullptr && container->status == Status::Running && chance(70)) {
-            container->status = Status::Exited;
-            container->exit_code = 143;
+        constexpr int terminated = 143;
+        if (chance(70)) {
+            (void)docker_.end(stop->container_id, terminated, now_.wall);
         }
         return event::StopEnded();
     }
     if (const auto* kill = std::get_if<action::ForceKill>(&action)) {
-        auto* container = find(kill->container_id);
-        if (container != nullptr && container->status == Status::Running) {
-            container->status = Status::Exited;
-            container->exit_code = 137;
-        }
+        constexpr int killed = 137;
+        (void)docker_.end(kill->container_id, killed, now_.wall);
         return event::Hint();
     }
     if (const auto* remove = std::get_if<action::Remove>(&action)) {
-        std::erase_if(containers_, [&](const auto& c) { return c.id == remove->container_id; });
-        return event::Removed();
+        return docker_.remove(remove->container_id);
     }
     return event::Hint();
 }
 
-ContainerFacts ModelDocker::facts_of(const Container& container) const {
-    ContainerFacts facts;
-    facts.id = container.id;
-    facts.status = container.status;
-    facts.exit_code = container.exit_code;
-    facts.error = container.error;
-    facts.task = "demo.1";
-    facts.host = "h1";
-    facts.spec_hash = "abc";
-    facts.attempt = 1;
-    facts.finished_at = now_.wall;
-    return facts;
-}
-
-ModelDocker::Container* ModelDocker::find(const std::string& id) {
-    const auto found = std::find_if(
-        containers_.begin(), containers_.end(), [&](const auto& c) { return c.id == id; });
-    return found == containers_.end() ? nullptr : &*found;
-}
-
 bool ModelDocker::any_running() const {
-    return std::any_of(containers_.begin(), containers_.end(), [](const auto& c) {
-        return c.status == Status::Running;
+    const auto& containers = docker_.containers();
+    return std::any_of(containers.begin(), containers.end(), [](const auto& entry) {
+        return entry.second.is_running();
     });
 }
 

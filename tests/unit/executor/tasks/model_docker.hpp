@@ -1,9 +1,10 @@
-// A tiny model of Docker and of the runner around one Lifecycle, for the seeded random driver: it
-// answers actions late, in any order, loses answers, cuts calls that go on all the same, dies and
-// comes back. It counts what must hold.
+// Docker's model and the runner around one Lifecycle, for the seeded random driver: it answers
+// actions late, in any order, loses answers, cuts calls that go on all the same, dies and comes
+// back. It counts what must hold.
 #pragma once
 
 #include "executor/tasks/lifecycle.hpp"
+#include "tests/support/docker_model.hpp"
 
 #include <random>
 #include <string>
@@ -32,16 +33,6 @@ class ModelDocker {
     std::string trace; ///< for a failing seed
 
   private:
-    using Status = ContainerFacts::Status;
-
-    struct Container {
-        std::string id;
-        Status status = Status::Created;
-        int exit_code = 0;
-        std::string error;
-        int starts = 0;
-    };
-
     struct Pending {
         Action action;
         bool started = false; ///< the Engine works on it, whatever becomes of the caller
@@ -53,8 +44,9 @@ class ModelDocker {
     void answer_one();
     [[nodiscard]] Event effect(const Action& action);
     [[nodiscard]] Event effect_of_start(const action::Start& start);
-    [[nodiscard]] ContainerFacts facts_of(const Container& container) const;
-    [[nodiscard]] Container* find(const std::string& id);
+    [[nodiscard]] Event effect_of_create(const action::Create& create);
+    void end_some(int exit_code);
+    void remove_all();
     void watch_invariants();
     [[nodiscard]] bool chance(int percent);
     [[nodiscard]] bool any_running() const;
@@ -66,8 +58,7 @@ class ModelDocker {
     bool calm_ = false; ///< the second half: no more faults, so that it must come to an end
     bool acked_ = false;
     bool terminal_ = false;
-    int made_ = 0;
-    std::vector<Container> containers_;
+    methos::test::DockerModel docker_{"c"};
     std::vector<Pending> pending_;
     std::vector<Action> ghosts_; ///< cut calls that the Engine still carries out
 };
