@@ -1,8 +1,10 @@
-// heart_simulation: runs the heart against many seeded worlds.
+// heart_simulation: runs the heart and the executors' task books through many seeded worlds.
 //   --seeds N     the first N seeds (default 500)      --first N   begin with seed N
 //   --seed N      only this one                        --forever   until something breaks
 //   --trace       say everything that happens
-//   --keep-going  count failing seeds instead of ending at the first
+//   --keep-going  count failing runs instead of ending at the first
+//   --every-boundary   for each seed, crash at every boundary, one run after another
+//   --crash-at N, --crash-beside N   with --seed: that crash only
 #include "tests/simulation/world.hpp"
 
 #include <csignal>
@@ -15,14 +17,17 @@
 
 namespace {
 
+using methos::simulation::Plan;
+using methos::simulation::World;
+
 struct Options {
-    std::uint64_t first = 1;
+    Plan plan; ///< its seed is the first
     std::uint64_t count = 500;
-    bool trace = false;
     bool keep_going = false;
+    bool every_boundary = false;
 };
 
-char replay_line[160]; // ready for the signal handler
+char replay_line[200]; // ready for the signal handler
 
 void on_abort(int /*signal*/) {
     const auto written = ::write(STDERR_FILENO, replay_line, std::strlen(replay_line));
@@ -30,11 +35,10 @@ void on_abort(int /*signal*/) {
 }
 
 [[noreturn]] void refuse(const std::string& what) {
-    std::fprintf(
-        stderr,
-        "heart_simulation: %s; usage: [--seeds N] [--first N] [--seed N] [--forever] [--trace] "
-        "[--keep-going]\n",
-        what.c_str());
+    std::fprintf(stderr,
+                 "heart_simulation: %s; usage: [--seeds N] [--first N] [--seed N] [--forever] "
+                 "[--trace] [--keep-going] [--every-boundary] [--crash-at N | --crash-beside N]\n",
+                 what.c_str());
     std::exit(2);
 }
 
@@ -47,51 +51,107 @@ std::uint64_t number_of(const char* text) {
     return number;
 }
 
+/// Takes a flag without a value. False when it is none of these.
+bool read_switch(const std::string& flag, Options& options) {
+    if (flag == "--trace") {
+        options.plan.trace = true;
+    } else if (flag == "--keep-going") {
+        options.keep_going = true;
+    } else if (flag == "--forever") {
+        options.count = UINT64_MAX;
+    } else if (flag == "--every-boundary") {
+        options.every_boundary = true;
+    } else {
+        return false;
+    }
+    return true;
+}
+
 Options read_options(int count, char** arguments) {
     Options options;
     for (int i = 1; i < count; ++i) {
         const std::string flag = arguments[i];
+        if (read_switch(flag, options)) {
+            continue;
+        }
         const char* value = i + 1 < count ? arguments[i + 1] : nullptr;
-        if (flag == "--trace") {
-            options.trace = true;
-        } else if (flag == "--keep-going") {
-            options.keep_going = true;
-        } else if (flag == "--forever") {
-            options.count = UINT64_MAX;
-        } else if (flag == "--seeds") {
+        if (flag == "--seeds") {
             options.count = number_of(value);
-            ++i;
         } else if (flag == "--first") {
-            options.first = number_of(value);
-            ++i;
+            options.plan.seed = number_of(value);
         } else if (flag == "--seed") {
-            options.first = number_of(value);
+            options.plan.seed = number_of(value);
             options.count = 1;
-            ++i;
+        } else if (flag == "--crash-at" || flag == "--crash-beside") {
+            options.plan.crash_at = number_of(value);
+            options.plan.beside = flag == "--crash-beside";
         } else {
             refuse("what is " + flag + "?");
         }
+        ++i;
     }
     return options;
 }
 
-bool survives(std::uint64_t seed, const Options& options, const char* program) {
-    std::snprintf(replay_line,
-                  sizeof(replay_line),
-                  "replay: %.100s --seed %llu --trace\n",
-                  program,
-                  static_cast<unsigned long long>(seed));
+std::string replay_of(const Plan& plan, const char* program) {
+    auto line = std::string("replay: ") + program + " --seed " + std::to_string(plan.seed);
+    if (plan.crash_at) {
+        line +=
+            (plan.beside ? " --crash-beside " : " --crash-at ") + std::to_string(*plan.crash_at);
+    }
+    return line + " --trace\n";
+}
+
+/// One run. `boundaries`: how many it passed.
+bool survives(const Plan& plan, const char* program, std::uint64_t& boundaries) {
+    const auto replay = replay_of(plan, program);
+    std::snprintf(replay_line, sizeof(replay_line), "%s", replay.c_str());
     try {
-        methos::simulation::World(seed, options.trace).run();
+        World world(plan);
+        world.run();
+        boundaries = world.boundaries();
         return true;
     } catch (const std::exception& broken) {
         std::fprintf(stderr,
                      "seed %llu: %s\n%s",
-                     static_cast<unsigned long long>(seed),
+                     static_cast<unsigned long long>(plan.seed),
                      broken.what(),
-                     replay_line);
+                     replay.c_str());
         return false;
     }
+}
+
+/// What has been run, and how it went.
+struct Score {
+    std::uint64_t runs = 0;
+    std::uint64_t failed = 0;
+
+    /// False when that was enough.
+    bool count(bool survived, const Options& options) {
+        ++runs;
+        failed += survived ? 0U : 1U;
+        return survived || options.keep_going;
+    }
+};
+
+/// A seed's world without a fault, and again with each crash that it has room for.
+bool crash_everywhere(Plan plan, const Options& options, const char* program, Score& score) {
+    std::uint64_t boundaries = 0;
+    plan.crash_at = UINT64_MAX;
+    if (!score.count(survives(plan, program, boundaries), options)) {
+        return false;
+    }
+    std::uint64_t unused = 0;
+    for (std::uint64_t at = 0; at < boundaries; ++at) {
+        for (const bool beside : {false, true}) {
+            plan.crash_at = at;
+            plan.beside = beside;
+            if (!score.count(survives(plan, program, unused), options)) {
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 } // namespace
@@ -99,19 +159,20 @@ bool survives(std::uint64_t seed, const Options& options, const char* program) {
 int main(int count, char** arguments) {
     const auto options = read_options(count, arguments);
     std::signal(SIGABRT, on_abort);
-    std::uint64_t failed = 0;
-    for (std::uint64_t i = 0; i < options.count; ++i) {
-        if (!survives(options.first + i, options, arguments[0])) {
-            ++failed;
-            if (!options.keep_going) {
-                std::fprintf(
-                    stderr, "broken after %llu seeds\n", static_cast<unsigned long long>(i + 1));
-                return 1;
-            }
+    Score score;
+    bool goes_on = true;
+    for (std::uint64_t i = 0; i < options.count && goes_on; ++i) {
+        auto plan = options.plan;
+        plan.seed += i;
+        std::uint64_t boundaries = 0;
+        if (options.every_boundary) {
+            goes_on = crash_everywhere(plan, options, arguments[0], score);
+        } else {
+            goes_on = score.count(survives(plan, arguments[0], boundaries), options);
         }
     }
-    std::printf("%llu seeds, %llu failed\n",
-                static_cast<unsigned long long>(options.count),
-                static_cast<unsigned long long>(failed));
-    return failed == 0 ? 0 : 1;
+    std::printf("%llu runs, %llu failed\n",
+                static_cast<unsigned long long>(score.runs),
+                static_cast<unsigned long long>(score.failed));
+    return score.failed == 0 ? 0 : 1;
 }

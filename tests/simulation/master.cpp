@@ -12,7 +12,8 @@ namespace {
 constexpr Duration tick_interval = std::chrono::milliseconds(250);
 constexpr Duration probe_interval = std::chrono::seconds(2);
 constexpr Duration pause_noticed = std::chrono::milliseconds(500);
-constexpr std::size_t slice = 3; ///< small, so that inventories come in parts
+constexpr std::uint64_t commit_hang_chance = 3'000; ///< in a million: takes ten times as long
+constexpr std::size_t slice = 3;                    ///< small, so that inventories come in parts
 
 void apply_changes(const state::Batch& changes, ModelMaster::Records& records) {
     for (const auto& change : changes) {
@@ -27,12 +28,10 @@ void apply_changes(const state::Batch& changes, ModelMaster::Records& records) {
 
 } // namespace
 
-ModelMaster::ModelMaster(Network& network, Random& random, Trace& trace)
-    : network_(network), random_(random), trace_(trace) {}
+ModelMaster::ModelMaster(Network& network, Random& random, Trace& trace, Boundaries& boundaries)
+    : network_(network), random_(random), trace_(trace), boundaries_(boundaries) {}
 
-// ---- life
-// ----------------------------------------------------------------------------------------------------------
-
+// ---- life -----------------------------------------------------------------------------------
 void ModelMaster::load() {
     heart_ = std::make_unique<heart::Heart>(options_);
     for (const auto& [place, value] : records_) {
@@ -52,12 +51,15 @@ void ModelMaster::load() {
 void ModelMaster::start() {
     trace_.say("master: starts");
     load();
-    cluster::Step step(trace_.now);
+    cluster::Step step(now());
     heart_->begin(step, "cluster-of-the-simulation");
     check_step(step);
-    refusing_ = disk_full_;
-    if (!refusing_) {
+    refusing_ = disk_ == Disk::Full;
+    if (disk_ == Disk::Good || (disk_ == Disk::Broken && random_.percent(50))) {
         apply_changes(step.changes, records_);
+    }
+    if (disk_ == Disk::Broken) {
+        give_up();
     }
     tick_due_ = trace_.now.mono + tick_interval;
     probe_due_ = trace_.now.mono + probe_interval;
@@ -65,15 +67,11 @@ void ModelMaster::start() {
 
 void ModelMaster::kill() {
     trace_.say("master: killed");
-    if (committing_ && !disk_full_ && random_.percent(50)) {
+    if (committing_ && disk_ == Disk::Good && random_.percent(50)) {
         write(*committing_);
     }
-    auto lost = std::exchange(pending_, Pending());
-    if (committing_) {
-        auto& also = committing_->answers;
-        lost.answers.insert(lost.answers.end(), also.begin(), also.end());
-    }
-    committing_.reset();
+    auto lost = std::exchange(committing_, std::nullopt).value_or(Pending());
+    auto late = std::exchange(pending_, Pending());
     heart_.reset();
     refusing_ = decide_wanted_ = false;
     stalled_ = false;
@@ -82,22 +80,35 @@ void ModelMaster::kill() {
     }
     connection_of_.clear();
     heard_.clear();
-    for (const auto& answer : lost.answers) {
-        answer(false);
+    answer_all(lost, false);
+    answer_all(late, false);
+}
+
+void ModelMaster::set_disk(Disk disk) {
+    static constexpr const char* words[] = {"good again", "full", "broken"};
+    if (disk != disk_) {
+        trace_.say("master: the disk is ", words[static_cast<std::size_t>(disk)]);
     }
+    disk_ = disk;
+}
+
+/// The store cannot be trusted any more. Whoever starts us again finds what is durable.
+void ModelMaster::give_up() {
+    trace_.say("master: gives up on its store");
+    throw Crash{Victim::Master, 0};
 }
 
 void ModelMaster::turn() {
-    const auto now = trace_.now.mono;
-    if (committing_ && now >= commit_due_) {
+    const auto mono = trace_.now.mono;
+    if (committing_ && mono >= commit_due_) {
         end_commit();
     }
-    if (refusing_ && now >= probe_due_) {
+    if (refusing_ && mono >= probe_due_) {
         probe();
     }
-    if (!refusing_ && now >= tick_due_) {
-        const auto gap = now - tick_due_;
-        tick_due_ = now + tick_interval;
+    if (!refusing_ && mono >= tick_due_) {
+        const auto gap = mono - tick_due_;
+        tick_due_ = mono + tick_interval;
         if (gap > pause_noticed) {
             trace_.say("master: was held up");
             heart_->paused(gap);
@@ -120,7 +131,7 @@ bool ModelMaster::apply(const Event& event, Answer answer) {
     if (refusing_) {
         return false;
     }
-    cluster::Step step(trace_.now);
+    cluster::Step step(now());
     event(*heart_, step);
     step.more = true;
     push(std::move(step));
@@ -138,21 +149,23 @@ void ModelMaster::push(cluster::Step step) {
 
 void ModelMaster::decide() {
     decide_wanted_ = false;
-    cluster::Step step(trace_.now);
+    cluster::Step step(now());
     heart_->decide(step);
     push(std::move(step));
 }
 
-// ---- commits
-// -------------------------------------------------------------------------------------------------------
-
+// ---- commits --------------------------------------------------------------------------------
 void ModelMaster::begin_commit() {
     if (pending_.empty()) {
         decide_wanted_ = decide_wanted_ && !refusing_;
         return;
     }
     committing_ = std::exchange(pending_, Pending());
-    const auto time = random_.percent(70) ? Duration::zero() : random_.ms(0, commit_ms_max_);
+    boundaries_.pass_master();
+    auto time = random_.percent(70) ? Duration::zero() : random_.ms(0, commit_ms_max_);
+    if (random_.per_million(commit_hang_chance)) {
+        time = random_.ms(0, 10 * commit_ms_max_);
+    }
     commit_due_ = trace_.now.mono + time;
     if (time == Duration::zero()) {
         end_commit();
@@ -167,20 +180,40 @@ void ModelMaster::write(const Pending& batch) {
 
 void ModelMaster::end_commit() {
     auto batch = std::exchange(committing_, std::nullopt).value();
+    try {
+        settle(batch);
+    } catch (const Crash&) {
+        answer_all(batch, false);
+        throw;
+    }
+}
+
+void ModelMaster::settle(Pending& batch) {
     const bool has_changes = std::any_of(batch.steps.begin(),
                                          batch.steps.end(),
                                          [](const auto& step) { return !step.changes.empty(); });
-    if (!has_changes || !disk_full_) {
+    if (!has_changes || disk_ == Disk::Good) {
         write(batch);
+        boundaries_.pass_master();
         release(batch);
         return;
     }
+    if (disk_ == Disk::Broken) {
+        if (random_.percent(50)) {
+            write(batch);
+        }
+        give_up();
+    }
     // What was decided meanwhile stands on what was refused: it goes with it.
     auto late = std::exchange(pending_, Pending());
-    batch.answers.insert(batch.answers.end(), late.answers.begin(), late.answers.end());
     recover();
-    for (const auto& answer : batch.answers) {
-        answer(false);
+    answer_all(batch, false);
+    answer_all(late, false);
+}
+
+void ModelMaster::answer_all(Pending& batch, bool committed) {
+    for (const auto& answer : std::exchange(batch.answers, {})) {
+        answer(committed);
     }
 }
 
@@ -197,24 +230,24 @@ void ModelMaster::recover() {
 
 void ModelMaster::probe() {
     probe_due_ = trace_.now.mono + probe_interval;
-    cluster::Step step(trace_.now);
+    cluster::Step step(now());
     heart_->probe(step);
     check_step(step);
-    if (!disk_full_) {
+    if (disk_ == Disk::Good) {
         trace_.say("master: the store takes writes again");
         apply_changes(step.changes, records_);
         refusing_ = false;
-        heart_->resume(trace_.now);
+        heart_->resume(now());
         decide_wanted_ = true;
         tick_due_ = trace_.now.mono + tick_interval;
     }
 }
 
-void ModelMaster::release(const Pending& batch) {
+void ModelMaster::release(Pending& batch) {
     std::map<SessionNumber, std::vector<cluster::Message>> boxes;
     for (const auto& step : batch.steps) {
         for (const auto& notice : step.notices) {
-            trace_.say("master: " + notice.text);
+            trace_.say("master: ", notice.text);
         }
         for (const auto& message : step.messages) {
             check_durable(message);
@@ -235,16 +268,13 @@ void ModelMaster::release(const Pending& batch) {
             return a.body.index() < b.body.index();
         });
         orders.messages = std::move(messages);
+        boundaries_.pass_master();
         send(session, std::move(orders));
     }
-    for (const auto& answer : batch.answers) {
-        answer(true);
-    }
+    answer_all(batch, true);
 }
 
-// ---- promises
-// ------------------------------------------------------------------------------------------------------
-
+// ---- promises -------------------------------------------------------------------------------
 void ModelMaster::check_step(const cluster::Step& step) const {
     if (const auto fits = state::check_caps(step.changes); !fits) {
         throw Violation(fits.error().message);
@@ -308,9 +338,7 @@ void ModelMaster::check_durable(const cluster::Message& message) {
     }
 }
 
-// ---- the bus
-// -------------------------------------------------------------------------------------------------------
-
+// ---- the bus --------------------------------------------------------------------------------
 void ModelMaster::send(SessionNumber session, Frame frame) {
     if (const auto found = connection_of_.find(session); found != connection_of_.end()) {
         frame.session = session;
@@ -375,7 +403,7 @@ void ModelMaster::take(ConnectionId id, const Frame& frame) {
 }
 
 void ModelMaster::hear(SessionNumber session, const Frame& frame) {
-    heart_->heard(session, trace_.now);
+    heart_->heard(session, now());
     if (frame.kind == Kind::Beat) {
         send(session, Frame());
     } else if (frame.kind == Kind::Host) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "master/heart/heart.hpp"
+#include "tests/simulation/boundaries.hpp"
 #include "tests/simulation/network.hpp"
 #include "tests/simulation/trace.hpp"
 
@@ -20,13 +21,23 @@ class ModelMaster {
     using Answer = std::function<void(bool committed)>;
     using Records = std::map<std::pair<state::Table, std::uint64_t>, std::string>;
 
-    ModelMaster(Network& network, Random& random, Trace& trace);
+    enum class Disk : std::uint8_t {
+        Good,
+        Full,  ///< refuses what is written
+        Broken ///< fails in ways that leave open what was written: the process gives up
+    };
 
+    ModelMaster(Network& network, Random& random, Trace& trace, Boundaries& boundaries);
+
+    /// Throws Crash when the disk is broken.
     void start();
     /// The process is gone; a commit under way has happened, or not.
     void kill();
 
-    void set_disk_full(bool full) { disk_full_ = full; }
+    void set_disk(Disk disk);
+
+    /// The wall clock jumps.
+    void shift_clock(Duration offset) { clock_offset_ = offset; }
 
     /// Commits take up to this long.
     void set_commit_ms_max(std::uint64_t ms) { commit_ms_max_ = ms; }
@@ -45,6 +56,8 @@ class ModelMaster {
 
     [[nodiscard]] bool stalled() const { return stalled_; }
 
+    [[nodiscard]] Disk disk() const { return disk_; }
+
     [[nodiscard]] const heart::Heart& heart() const { return *heart_; }
 
     [[nodiscard]] const Records& records() const { return records_; }
@@ -57,15 +70,20 @@ class ModelMaster {
         [[nodiscard]] bool empty() const { return steps.empty() && answers.empty(); }
     };
 
+    [[nodiscard]] Now now() const { return trace_.seen_with(clock_offset_); }
+
     void load();
     void push(cluster::Step step);
     void decide();
     void begin_commit();
     void end_commit();
     void write(const Pending& batch);
+    [[noreturn]] void give_up();
     void recover();
     void probe();
-    void release(const Pending& batch);
+    void settle(Pending& batch);
+    void release(Pending& batch);
+    static void answer_all(Pending& batch, bool committed);
     void check_step(const cluster::Step& step) const;
     void check_durable(const cluster::Message& message);
     void open(ConnectionId id, const Frame& hello);
@@ -77,9 +95,11 @@ class ModelMaster {
     Network& network_;
     Random& random_;
     Trace& trace_;
+    Boundaries& boundaries_;
     heart::Options options_;
     Records records_;
-    bool disk_full_ = false;
+    Disk disk_ = Disk::Good;
+    Duration clock_offset_{};
     std::uint64_t commit_ms_max_ = 30;
     bool stalled_ = false;
 

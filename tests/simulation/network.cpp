@@ -21,9 +21,13 @@ void Network::send(ConnectionId id, Towards side, Frame frame, MonoTime now) {
         return;
     }
     auto& pipe = pipe_of(found->second, side);
-    if (!pipe.closed) {
-        push(pipe, std::move(frame), now);
+    if (pipe.closed) {
+        return;
     }
+    if (frame.kind == Kind::Status && random_.percent(repeats_percent_)) {
+        push(pipe, frame, now);
+    }
+    push(pipe, std::move(frame), now);
 }
 
 void Network::break_pipe(Pipe& pipe, MonoTime now) {

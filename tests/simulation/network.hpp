@@ -45,6 +45,9 @@ class Network {
   public:
     explicit Network(Random& random) : random_(random) {}
 
+    /// Repeats of a status, in percent: what at-least-once allows.
+    void set_repeats(std::uint64_t percent) { repeats_percent_ = percent; }
+
     /// Frames take up to this long from now on.
     void set_delay_max(std::uint64_t ms) { delay_max_ms_ = ms; }
 
@@ -92,6 +95,7 @@ class Network {
 
     Random& random_;
     std::uint64_t delay_max_ms_ = 20;
+    std::uint64_t repeats_percent_ = 0;
     std::map<std::size_t, bool> cut_;
     ConnectionId last_id_ = 0;
     std::map<ConnectionId, Connection> connections_;

@@ -1,0 +1,28 @@
+// Whether everything is as it was wanted, once the faults have stopped.
+#pragma once
+
+#include "tests/simulation/host.hpp"
+#include "tests/simulation/master.hpp"
+#include "tests/simulation/people.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace methos::simulation {
+
+using Hosts = std::vector<std::unique_ptr<Host>>;
+
+/// What the end of a run is judged by.
+struct Outcome {
+    const ModelMaster& master;
+    const Hosts& hosts;
+    const People& people;
+    std::optional<std::size_t> lost_host; ///< gone for good: what it runs does not count
+};
+
+/// What is still wrong; empty when all is as it should be.
+[[nodiscard]] std::string unsettled(const Outcome& outcome);
+
+} // namespace methos::simulation
