@@ -89,7 +89,7 @@ class TaskRunner {
     void follow(const order::InspectFound& inspect);
     void follow(const order::RemoveStray& remove);
     void follow(const order::TellInventory&);
-    static void follow(const order::Note& note);
+    void follow(const order::Note& note);
     void perform(const TaskName& name, const action::EnsureImage&);
     void perform(const TaskName& name, const action::AbandonImage&);
     void perform(const TaskName& name, const action::Create& create);
