@@ -209,6 +209,7 @@ void BusPort::open_control(const bus::PeerId& peer, const wire::Hello& hello) {
                "when it was copied from there");
         return;
     }
+    watch_contest(peer, info->id);
     info->build = hello.build();
     if (info->address.empty()) {
         info->address = server_.peer_ip(peer);
@@ -228,16 +229,30 @@ bool BusPort::is_twin(const bus::PeerId& peer,
                       const std::string& key_hash) const {
     const auto& cluster = shell_.heart().cluster();
     const auto* host = cluster.find_host(id);
-    if (host == nullptr || host->session.empty()) {
-        return false;
-    }
-    const auto connected = peer_of_.find(host->session);
-    const auto silence = cluster.policy().beat_interval * cluster.policy().beats_to_loss;
-    if (connected == peer_of_.end() || host->last_heard + silence < shell_.now().mono) {
+    if (host == nullptr || !is_heard_of(*host)) {
         return false; // the same executor after a broken connection, most likely
     }
     return host->key_hash != key_hash ||
-           server_.peer_ip(connected->second) != server_.peer_ip(peer);
+           server_.peer_ip(peer_of_.at(host->session)) != server_.peer_ip(peer);
+}
+
+/// Whether the host's session has a connection that is open and not silent.
+bool BusPort::is_heard_of(const cluster::Host& host) const {
+    const auto& policy = shell_.heart().cluster().policy();
+    const auto silence = policy.beat_interval * policy.beats_to_loss;
+    return !host.session.empty() && peer_of_.contains(host.session) &&
+           host.last_heard + silence >= shell_.now().mono;
+}
+
+void BusPort::watch_contest(const bus::PeerId& peer, const HostId& id) {
+    const auto* host = shell_.heart().cluster().find_host(id);
+    if (host != nullptr && is_heard_of(*host) && contest_.displaced(id.value, shell_.now().mono)) {
+        log::warning("two executors claim to be one host and end each other's sessions: stop one "
+                     "of them, and remove its data directory when it was copied from the other",
+                     {{"host", id.value},
+                      {"hostname", host->info.hostname},
+                      {"from", server_.peer_ip(peer)}});
+    }
 }
 
 void BusPort::open_stream(const bus::PeerId& peer, const wire::Hello& hello) {

@@ -6,6 +6,7 @@
 #include "core/observe/metrics.hpp"
 #include "core/wire/frames.hpp"
 #include "master/shell/log_streams.hpp"
+#include "master/shell/session_contest.hpp"
 #include "master/shell/shell.hpp"
 
 #include <string>
@@ -70,6 +71,8 @@ class BusPort {
 
     [[nodiscard]] bool
     is_twin(const bus::PeerId& peer, const HostId& id, const std::string& key_hash) const;
+    [[nodiscard]] bool is_heard_of(const cluster::Host& host) const;
+    void watch_contest(const bus::PeerId& peer, const HostId& id);
     void flush(SessionNumber session, Outbox& box);
     void send_messages(const std::vector<cluster::Message>& messages);
     void send(SessionNumber session, const wire::Frame& frame);
@@ -86,6 +89,7 @@ class BusPort {
     std::unordered_map<SessionNumber, bus::PeerId> peer_of_;
     std::unordered_map<SessionNumber, bus::PeerId> stream_peer_of_;
     std::uint64_t sessions_opened_ = 0;
+    SessionContest contest_;
     Metrics::Counter frames_in_;
     Metrics::Counter frames_out_;
     Metrics::Counter bad_frames_;

@@ -2,6 +2,7 @@
 // and answers to bad input. What the decisions are is tested on the heart alone
 // (tests/unit/master/heart).
 #include "tests/component/master/master_lab.hpp"
+#include "tests/support/captured_stderr.hpp"
 #include "tests/support/catch.hpp"
 
 #include <nlohmann/json.hpp>
@@ -240,6 +241,19 @@ awaitable<> newer_session_wins(MasterLab& lab) {
     REQUIRE(json::parse(hosts.body).at("hosts").at(0).at("state") == "UP");
 }
 
+awaitable<> endless_contest(MasterLab& lab) {
+    const methos::test::CapturedStderr said;
+    const std::string warning = "two executors claim to be one host";
+    std::vector<decltype(lab.executor())> executors;
+    constexpr int turns = 4;
+    for (int turn = 0; turn <= turns; ++turn) {
+        REQUIRE(said.text().find(warning) == std::string::npos);
+        executors.push_back(lab.executor());
+        co_await executors.back()->join("one");
+    }
+    REQUIRE(said.text().find(warning) != std::string::npos);
+}
+
 awaitable<> bad_requests(MasterLab& lab) {
     struct Case {
         const char* method;
@@ -317,6 +331,10 @@ SCENARIO("a copy of a host's data directory does not push the host out") {
 
 SCENARIO("of two sessions of one host the newer one counts") {
     MasterLab().run(newer_session_wins);
+}
+
+SCENARIO("two executors that end each other's sessions for ever are told of") {
+    MasterLab().run(endless_contest);
 }
 
 SCENARIO("bad requests get an answer and change nothing") {
