@@ -123,7 +123,8 @@ void Executor::hear_docker() {
         if (!end) {
             break;
         }
-        carry_out(book_.container_event(end->task, end->container_id, end->exit_code, now()));
+        const event::Hint hint{end->exit_code};
+        carry_out(book_.container_event(end->task, end->container_id, hint, now()));
     }
     while (const auto answer = around_.docker.take_answer()) {
         if (answer->inspected.empty()) {
