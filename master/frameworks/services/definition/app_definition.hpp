@@ -114,9 +114,9 @@ struct AppDefinition {
     std::vector<std::string> fetch; ///< each a JSON object; accepted, not acted upon
     std::string role = "*";
     std::optional<std::vector<std::string>> accepted_resource_roles;
-    RawFields extras;     ///< Marathon's fields that Methos keeps without acting on them
+    RawFields extras;          ///< Marathon's fields that Methos keeps without acting on them
     std::int64_t priority = 0; ///< one of the extensions, which print it
-    RawFields extensions; ///< Methos's own: autoscale, priority, deadlineSeconds, canary, ...
+    RawFields extensions;      ///< Methos's own: autoscale, priority, deadlineSeconds, canary, ...
 
     [[nodiscard]] AppNetworkMode network_mode() const { return networks.front().mode; }
 
