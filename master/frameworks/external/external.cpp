@@ -5,6 +5,8 @@
 #include "master/frameworks/external/publish.hpp"
 #include "master/frameworks/external/stored.hpp"
 
+#include <algorithm>
+
 namespace methos::external {
 
 External::External(cluster::Cluster& cluster, Limits limits, std::string default_image)
@@ -54,6 +56,19 @@ void External::load_update(std::uint64_t key, const std::string& bytes) {
                   "task " + task.id + " is stored without its framework; restore a snapshot");
 }
 
+namespace {
+
+void remember_spec(ForeignFramework& framework, const TaskSpec& spec) {
+    const auto [first, last] = framework.spec_by_hash.equal_range(spec.hash);
+    const bool known = std::any_of(
+        first, last, [&spec](const auto& entry) { return entry.second == spec.number; });
+    if (!known) {
+        framework.spec_by_hash.emplace(spec.hash, spec.number);
+    }
+}
+
+} // namespace
+
 void External::loaded() {
     for (auto& [id, framework] : frameworks_) {
         if (framework.state != FrameworkState::Completed) {
@@ -73,7 +88,7 @@ void External::loaded() {
     for (const auto& [number, task] : cluster_.tasks()) {
         const auto found = frameworks_.find(FrameworkId(task.framework));
         if (found != frameworks_.end()) {
-            use_spec(found->second, task.spec);
+            remember_spec(found->second, *cluster_.find_spec(task.spec));
         } else if (!cluster_.has_framework(task.framework)) {
             orphans_.push_back(number);
         }

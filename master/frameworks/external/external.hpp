@@ -182,7 +182,6 @@ class External {
     [[nodiscard]] TaskName free_name(const std::string& task_id, cluster::Step& step);
     std::shared_ptr<const TaskSpec>
     spec_of(ForeignFramework& framework, TaskSpec spec, cluster::Step& step);
-    void use_spec(ForeignFramework& framework, SpecNumber number);
     void release_spec(ForeignFramework& framework, SpecNumber number, cluster::Step& step);
 
     // updates.cpp

@@ -70,9 +70,7 @@ struct ForeignFramework {
     std::multiset<std::string> to_launch;            ///< ids of tasks that wait for a later step
     std::deque<OverTask> over;                       ///< oldest first
 
-    /// How many tasks run each spec: equal tasks share one.
-    std::map<SpecNumber, std::size_t> spec_uses;
-    std::multimap<std::string, SpecNumber> spec_by_hash;
+    std::multimap<std::string, SpecNumber> spec_by_hash; ///< equal tasks share one
 
     std::shared_ptr<FrameworkSeat> seat; ///< at the cluster's table; null when completed
 

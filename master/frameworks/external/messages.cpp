@@ -55,9 +55,14 @@ std::string_view mesos_reason(Reason reason) {
         return "REASON_EXECUTOR_TERMINATED";
     case Reason::HealthCheckFailed:
         return "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED";
-    default:
-        return ""; // one that Mesos's clients would not know
+    case Reason::Preempted:
+        return "REASON_CONTAINER_PREEMPTED";
+    case Reason::InvalidOffers:
+        return "REASON_INVALID_OFFERS";
+    case Reason::HostDraining:
+        return "REASON_AGENT_DRAINING";
     }
+    return "";
 }
 
 } // namespace methos::external

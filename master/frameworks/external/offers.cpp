@@ -291,27 +291,18 @@ External::spec_of(ForeignFramework& framework, TaskSpec spec, cluster::Step& ste
     for (auto known = first; known != last; ++known) {
         auto shared = cluster_.find_spec(known->second);
         if (shared && same_but_for_number(spec, *shared)) {
-            ++framework.spec_uses[known->second];
             return shared;
         }
     }
-    const auto number = cluster_.add_spec(std::move(spec), step);
-    use_spec(framework, number);
-    return cluster_.find_spec(number);
-}
-
-void External::use_spec(ForeignFramework& framework, SpecNumber number) {
-    if (++framework.spec_uses[number] == 1) {
-        framework.spec_by_hash.emplace(cluster_.find_spec(number)->hash, number);
-    }
+    auto added = cluster_.find_spec(cluster_.add_spec(std::move(spec), step));
+    framework.spec_by_hash.emplace(added->hash, added->number);
+    return added;
 }
 
 void External::release_spec(ForeignFramework& framework, SpecNumber number, cluster::Step& step) {
-    const auto uses = framework.spec_uses.find(number);
-    if (uses == framework.spec_uses.end() || --uses->second > 0) {
+    if (cluster_.uses(number)) {
         return;
     }
-    framework.spec_uses.erase(uses);
     std::erase_if(framework.spec_by_hash,
                   [number](const auto& known) { return known.second == number; });
     cluster_.drop_spec(number, step);

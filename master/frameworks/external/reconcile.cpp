@@ -160,6 +160,9 @@ std::optional<TaskState> External::state_of_unknown(const HostId& agent) const {
     if (host == nullptr) {
         return TaskState::Unknown;
     }
+    if (host->duty == cluster::Duty::Gone) {
+        return TaskState::GoneByOperator;
+    }
     if (host->state == cluster::HostState::Lost) {
         return TaskState::Unreachable;
     }

@@ -46,10 +46,13 @@ Update External::update_of(const ForeignFramework& framework,
     if (update.state == TaskState::Killing && !framework.info.can("TASK_KILLING_STATE")) {
         update.state = task.reported;
     }
-    const bool compared = task.reason == Reason::Reconciliation && is_terminal(task.reported);
+    const bool decided_here =
+        is_terminal(task.reported) &&
+        (task.reason == Reason::Reconciliation || task.reason == Reason::HostGone);
     update.source =
-        by_master(update.state) || compared ? StatusSource::Master : StatusSource::Executor;
-    update.reason = mesos_reason(task.reason);
+        by_master(update.state) || decided_here ? StatusSource::Master : StatusSource::Executor;
+    const bool killed = update.state == TaskState::Killing || update.state == TaskState::Killed;
+    update.reason = mesos_reason(killed && task.kill_wanted ? task.kill_reason : task.reason);
     update.message = task.message;
     update.time = task.changed_at;
     update.healthy = task.healthy;

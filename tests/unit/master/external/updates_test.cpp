@@ -183,6 +183,35 @@ SCENARIO("a host that lost a container has its framework told, and told again") 
     CHECK(lab.take<Update>(lab.web).size() == 1);
 }
 
+SCENARIO("a host that an operator drains or gives up has its frameworks told why") {
+    Launched lab;
+    lab.report(lab.task("t"), TaskState::Running);
+    lab.acknowledge(lab.web, lab.take_one<Update>(lab.web));
+    const auto host = lab.task("t").host;
+    WHEN("it is drained") {
+        lab.step([&](heart::Heart& heart, cluster::Step& s) {
+            REQUIRE(heart.cluster().drain(host, {}, s));
+        });
+        lab.end_all_killed();
+        const auto killed = lab.take_one<Update>(lab.web);
+        CHECK(killed.state == TaskState::Killed);
+        CHECK(killed.reason == "REASON_AGENT_DRAINING");
+    }
+    WHEN("it is given up") {
+        lab.cut("a");
+        lab.live(5s);
+        (void)lab.take<Update>(lab.web);
+        lab.step([&](heart::Heart& heart, cluster::Step& s) {
+            REQUIRE(heart.cluster().mark_gone(host, s));
+        });
+        const auto gone = lab.take_one<Update>(lab.web);
+        CHECK(gone.state == TaskState::GoneByOperator);
+        CHECK(gone.reason == "REASON_AGENT_REMOVED_BY_OPERATOR");
+        CHECK(gone.source == StatusSource::Master);
+        CHECK(gone.uuid.size() == 16);
+    }
+}
+
 SCENARIO("KILL kills") {
     auto info = FrameworkLab::info("web");
     const bool sees_killing = GENERATE(true, false);
