@@ -40,6 +40,9 @@ class DockerModel {
     /// Its process ends. False when it does not run.
     bool end(const std::string& id, int exit_code, WallTime now);
 
+    /// Somebody beside us starts it (again): not one of our starts.
+    void start_by_hand(const std::string& id, WallTime now);
+
     /// What a list says, as the executor reads it.
     [[nodiscard]] std::vector<executor::ContainerFacts> list() const;
 

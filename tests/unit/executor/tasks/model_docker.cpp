@@ -141,9 +141,9 @@ void ModelDocker::random_event() {
         feed(event::PullProgress{"half"});
         break;
     case 8: // somebody starts it again
-        for (auto& container : containers_) {
-            if (container.status == Status::Exited && chance(50)) {
-                container.status = Status::Running;
+        for (const auto& [id, container] : docker_.containers()) {
+            if (container.state.status == docker::ContainerStatus::Exited && chance(50)) {
+                docker_.start_by_hand(id, now_.wall);
                 feed(event::Runs());
             }
         }
