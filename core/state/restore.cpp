@@ -77,19 +77,23 @@ void make_folder(const fs::path& folder) {
 class OldState {
   public:
     OldState(const Paths& paths, bool force) : paths_(paths) {
-        if (!fs::exists(paths.state)) {
-            refuse_stray_log();
+        const bool has_file = fs::exists(paths.state);
+        // A log alone would be laid over the restored file.
+        there_ = has_file || fs::exists(log_of(paths.state));
+        if (!there_) {
             return;
         }
-        there_ = true;
-        lock();
+        if (has_file) {
+            lock();
+        }
         if (!force) {
             throw Failure(Code::Conflict,
-                          paths.folder.string() + " has a state already (" + state_file_name +
+                          paths.folder.string() + " has a state already (" +
+                              (has_file ? paths.state : log_of(paths.state)).filename().string() +
                               "): with --force it is replaced, and kept as " +
                               paths.kept.filename().string());
         }
-        if (fs::exists(paths.kept)) {
+        if (fs::exists(paths.kept) || fs::exists(log_of(paths.kept))) {
             throw Failure(Code::Conflict,
                           paths.kept.string() +
                               " is there from an earlier restore: move it away first");
@@ -98,15 +102,17 @@ class OldState {
 
     [[nodiscard]] bool there() const { return there_; }
 
-    /// Gives the file a second name. The first one is free to be taken over then.
+    /// Gives the file a second name, and whatever log is left by a damaged or lost file its own.
+    /// The first name is free to be taken over then.
     void keep() {
         if (database_) {
             database_->leave_wal();
-        } else if (fs::exists(log_of(paths_.state)) &&
-                   ::rename(log_of(paths_.state).c_str(), log_of(paths_.kept).c_str()) != 0) {
-            fail_on("rename", log_of(paths_.state));
         }
-        if (::link(paths_.state.c_str(), paths_.kept.c_str()) != 0) {
+        const auto log = log_of(paths_.state);
+        if (fs::exists(log) && ::rename(log.c_str(), log_of(paths_.kept).c_str()) != 0) {
+            fail_on("rename", log);
+        }
+        if (fs::exists(paths_.state) && ::link(paths_.state.c_str(), paths_.kept.c_str()) != 0) {
             fail_on("keep the old state as", paths_.kept);
         }
     }
@@ -126,14 +132,6 @@ class OldState {
                 throw;
             }
             // Damaged: that is what a restore is for. No master can have it open.
-        }
-    }
-
-    void refuse_stray_log() const {
-        if (fs::exists(log_of(paths_.state))) {
-            throw Failure(Code::Conflict,
-                          log_of(paths_.state).string() + " is there without its " +
-                              state_file_name + ": move it away, or back to its file, first");
         }
     }
 
