@@ -167,6 +167,31 @@ SCENARIO("a teardown kills more tasks than fit into one step, and forgets them a
     REQUIRE_FALSE(lab.cluster().has_framework(web.framework.value));
 }
 
+SCENARIO("a framework that ends while its tasks wait to be launched gives everything back") {
+    FrameworkLab lab;
+    auto host = FrameworkLab::host_info("a");
+    host.resources.scalars = {1'000'000, 1'000'000 * bytes_per_mb, 0, 0};
+    lab.join(host);
+    const auto web = lab.subscribe(FrameworkLab::info("web"));
+    Accept accept;
+    accept.offer_ids = {lab.id_of(lab.take_offer(web))};
+    for (int i = 0; i < 300; ++i) {
+        accept.launches.push_back(FrameworkLab::request("t" + std::to_string(i)));
+    }
+    std::size_t launched = 0;
+    lab.step([&](heart::Heart& heart, cluster::Step& step) {
+        REQUIRE_FALSE(heart.external().call({web.framework, accept}, web.stream, step));
+        launched = heart.cluster().tasks().size();
+        REQUIRE_FALSE(heart.external().call({web.framework, Teardown()}, web.stream, step));
+    });
+    REQUIRE(launched > 0);
+    REQUIRE(launched < 300);
+    REQUIRE(lab.count(TaskState::Killing) == launched);
+    lab.end_all_killed();
+    const auto other = lab.subscribe(FrameworkLab::info("other"));
+    REQUIRE(lab.take_offer(other).resources == host.resources.scalars);
+}
+
 SCENARIO("only so many frameworks that are over are remembered") {
     heart::Options options;
     options.external.completed_frameworks_max = 2;
