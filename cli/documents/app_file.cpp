@@ -33,8 +33,12 @@ std::string place_of_byte(const std::string& text, std::size_t byte) {
 
 /// nlohmann's message without its own prefix and position.
 std::string parser_words(const std::string& what) {
-    const auto colon = what.find(": ");
-    return colon == std::string::npos ? what : what.substr(colon + 2);
+    for (const auto* end_of_prefix : {": ", "] "}) {
+        if (const auto at = what.find(end_of_prefix); at != std::string::npos) {
+            return what.substr(at + 2);
+        }
+    }
+    return what;
 }
 
 Result<json> read_json(const std::string& text) {
