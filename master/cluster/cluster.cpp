@@ -190,6 +190,9 @@ void Cluster::begin(Step& step, const std::string& random_cluster_id) {
         if (host.state != HostState::Lost) {
             host.state = HostState::Restarting;
             host.grace_until = step.now.mono + policy_.executor_grace;
+        } else {
+            const auto passed = std::max(step.now.wall, host.lost_at) - host.lost_at;
+            host.lost_since = step.now.mono - passed;
         }
     }
     save_meta(step);
@@ -199,6 +202,12 @@ void Cluster::adopt_sessions(const Cluster& discarded) {
     epoch_ = discarded.epoch_;
     offers_made_ = discarded.offers_made_; // an offer's number is given once in an epoch
     claims_made_ = discarded.claims_made_;
+    for (auto& [number, host] : hosts_) {
+        const auto other = discarded.hosts_.find(number);
+        if (host.state == HostState::Lost && other != discarded.hosts_.end()) {
+            host.lost_since = other->second.lost_since;
+        }
+    }
     for (const auto& [session, number] : discarded.host_by_session_) {
         const auto mine = hosts_.find(number);
         const auto& other = discarded.hosts_.at(number);
@@ -228,6 +237,8 @@ void Cluster::resume(Now now) {
         if (host.state != HostState::Lost) {
             host.state = HostState::Restarting;
             host.grace_until = now.mono + policy_.executor_grace;
+        } else if (host.lost_since == MonoTime::min()) {
+            host.lost_since = now.mono;
         }
     }
 }

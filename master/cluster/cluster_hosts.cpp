@@ -203,6 +203,7 @@ void Cluster::lose(Host& host, const std::string& why, Step& step) {
     }
     if (host.state != HostState::Lost) {
         host.lost_at = step.now.wall;
+        host.lost_since = step.now.mono;
         note_loss(step);
     }
     if (step.watched && host.state != HostState::Lost) {

@@ -49,6 +49,9 @@ struct Host {
     WallTime last_seen;
     MonoTime grace_until = MonoTime::max(); ///< of Restarting and DockerDown: then Lost
     WallTime lost_at;                       ///< when it was lost last
+    /// The same for waits, which a jump of the clock must not stretch. After a restart it follows
+    /// from lost_at, once.
+    MonoTime lost_since = MonoTime::min();
     Duty duty = Duty::Active;
     DrainTerms drain;   ///< of Duty::Draining
     Resources used;     ///< by tasks that are not terminal, killed or unreachable ones included

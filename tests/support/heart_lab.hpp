@@ -41,6 +41,11 @@ class HeartLab {
         now_.wall += std::chrono::duration_cast<std::chrono::milliseconds>(time);
     }
 
+    /// The wall clock is set anew; the monotonic one goes on.
+    void jump_clock(Duration by) {
+        now_.wall += std::chrono::duration_cast<std::chrono::milliseconds>(by);
+    }
+
     [[nodiscard]] Now now() const { return now_; }
 
     /// One event, committed, followed by as many decisions as the heart asks for.

@@ -146,7 +146,9 @@ void Services::add_task(App& app, const cluster::Task& task) {
 }
 
 void Services::remove_task(App& app, const cluster::Task& task) {
-    app.tasks.erase(task.number);
+    if (app.tasks.erase(task.number) == 0) {
+        return; // of an earlier app of this name
+    }
     const auto there = app.tasks_on.find(task.host);
     if (--there->second == 0) {
         app.tasks_on.erase(there);

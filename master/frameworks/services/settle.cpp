@@ -56,7 +56,7 @@ bool Services::still_counts(const App& app, const cluster::Task& unreachable, No
     const auto wait = std::chrono::seconds(
         std::clamp<std::int64_t>(strategy.inactive_after_seconds, 0, seconds_max));
     const auto* host = cluster_.find_host(unreachable.host);
-    return strategy.disabled || now.wall < host->lost_at + wait;
+    return strategy.disabled || now.mono < host->lost_since + wait;
 }
 
 Services::Census Services::census(const App& app, Now now) const {

@@ -120,7 +120,9 @@ awaitable<> refusals(MasterLab& lab) {
     REQUIRE(broken.status == 400);
     REQUIRE(broken.headers.get("Content-Type").value_or("").find("text/plain") == 0);
     const auto wrong = co_await post(
-        lab, R"({"type":"SUBSCRIBE","subscribe":{"framework_info":{"name":7}}})", json_headers());
+        lab,
+        R"({"type":"SUBSCRIBE","subscribe":{"framework_info":{"user":"root","name":7}}})",
+        json_headers());
     REQUIRE(wrong.status == 400);
     CAPTURE(wrong.body);
     REQUIRE(wrong.body.find("framework_info.name") != std::string::npos);

@@ -320,3 +320,52 @@ SCENARIO("hosts tell everything anew after a commit was refused") {
         }
     }
 }
+
+SCENARIO("a jump of the master's clock does not stretch how long an unreachable instance is kept") {
+    HeartLab lab;
+    lab.join("a");
+    lab.join("b");
+    REQUIRE(lab.put(HeartLab::app(
+        "/web",
+        2,
+        R"("unreachableStrategy":{"inactiveAfterSeconds":7,"expungeAfterSeconds":20})")));
+    lab.run_all();
+    lab.cut("a");
+    lab.live(4s);
+    REQUIRE(lab.count(TaskState::Unreachable) == 1);
+    REQUIRE(lab.count(TaskState::Staging) == 0);
+    lab.jump_clock(-2h);
+    WHEN("time goes on") {
+        lab.live(7s);
+    }
+    WHEN("the store refuses a commit in between") {
+        lab.refuse([](heart::Heart&, cluster::Step&) {});
+        lab.join("b");
+        lab.live(7s);
+    }
+    WHEN("the master starts again") {
+        lab.kill_and_restart();
+        lab.join("b", {});
+        lab.live(8s);
+    }
+    REQUIRE(lab.count(TaskState::Staging) >= 1);
+}
+
+SCENARIO("an instance of an app that was deleted may outlive it into an app of the same name") {
+    HeartLab lab;
+    lab.join("a");
+    REQUIRE(lab.put(HeartLab::app("/web", 1)));
+    lab.run_all();
+    const auto old = lab.tasks_in(TaskState::Running).front();
+    lab.cut("a");
+    lab.live(4s);
+    lab.remove("/web");
+    lab.join("b");
+    REQUIRE(lab.put(HeartLab::app("/web", 1)));
+    lab.run_all();
+    REQUIRE(lab.count(TaskState::Running) == 1);
+    lab.join("a", {HeartLab::status(old, TaskState::Running)});
+    lab.report(old, TaskState::Killed);
+    REQUIRE(lab.count(TaskState::Running) == 1);
+    REQUIRE(lab.cluster().tasks().size() == 1);
+}
