@@ -46,7 +46,10 @@ choose_ports(PortSet free, const std::vector<std::uint16_t>& wanted, TaskNumber 
 } // namespace
 
 cluster::Demand Services::demand_of(const App& app, Now now) const {
-    const auto there = census(app, now);
+    return demand_for(app, census(app, now));
+}
+
+cluster::Demand Services::demand_for(const App& app, const Census& there) const {
     const auto wanted = static_cast<std::size_t>(app.definition.instances);
     const auto current = there.current.size() + there.held;
     auto missing = wanted > current ? wanted - current : 0;
@@ -97,8 +100,8 @@ cluster::Demand Services::demand_of(const App& app, Now now) const {
 
 /// Keeps demands_ as the app is now; what the allocator noted stays as long as it asks for the
 /// same.
-void Services::refresh_demand(const App& app, Now now) {
-    auto demand = demand_of(app, now);
+void Services::refresh_demand(const App& app, const Census& there) {
+    auto demand = demand_for(app, there);
     const auto& id = app.definition.id;
     if (demand.count == 0) {
         demands_.erase(id);

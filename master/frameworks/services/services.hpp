@@ -130,13 +130,14 @@ class Services final : public cluster::Framework {
     void save_ends(const App& app, cluster::Step& step);
     void end_orphans(cluster::Step& step);
     /// True when everything is as wanted. Sets Step::more when the step was too full to finish.
-    bool settle(App& app, cluster::Step& step);
+    bool settle(App& app, const Census& there, cluster::Step& step);
     void kill_worst(App& app,
                     std::vector<const cluster::Task*> candidates,
                     std::size_t count,
                     cluster::Step& step);
     void delay_next(App& app, Now now);
-    void refresh_demand(const App& app, Now now);
+    [[nodiscard]] cluster::Demand demand_for(const App& app, const Census& there) const;
+    void refresh_demand(const App& app, const Census& there);
     static void add_task(App& app, const cluster::Task& task);
     static void remove_task(App& app, const cluster::Task& task);
     void drop_spec_when_unused(const App& app, SpecNumber spec, cluster::Step& step);

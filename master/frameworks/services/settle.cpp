@@ -101,8 +101,7 @@ void Services::kill_worst(App& app,
     }
 }
 
-bool Services::settle(App& app, cluster::Step& step) {
-    const auto there = census(app, step.now);
+bool Services::settle(App& app, const Census& there, cluster::Step& step) {
     const auto wanted = wanted_of(app);
     const auto current = there.current.size() + there.held;
     if (app.deleting) {
@@ -162,8 +161,13 @@ void Services::decide(cluster::Step& step) {
             continue;
         }
         auto& app = found->second;
-        const bool settled = settle(app, step);
-        refresh_demand(app, step.now);
+        auto there = census(app, step.now);
+        const auto revision = app.revision;
+        const bool settled = settle(app, there, step);
+        if (app.revision != revision) {
+            there = census(app, step.now); // some were killed
+        }
+        refresh_demand(app, there);
         if (app.deleting) {
             // Unreachable instances are killed when their host returns; the app need not wait for
             // that.
@@ -186,7 +190,7 @@ void Services::decide(cluster::Step& step) {
             app.deployment.clear();
             save(app, step);
         }
-        if (census(app, step.now).held > 0) {
+        if (there.held > 0) {
             dirty_.insert(id);
         }
     }
