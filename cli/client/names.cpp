@@ -152,6 +152,7 @@ std::vector<std::string> similar_names(const std::string& name,
     std::sort(ranked.begin(), ranked.end());
     ranked.resize(std::min(ranked.size(), suggestions_max));
     std::vector<std::string> names;
+    names.reserve(ranked.size());
     for (auto& [distance, candidate] : ranked) {
         names.push_back(std::move(candidate));
     }

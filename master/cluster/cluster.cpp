@@ -6,9 +6,7 @@
 #include "core/wire/mapping.hpp"
 #include "master/state/records.pb.h"
 
-#include <cassert>
 #include <cstdio>
-#include <cstdlib>
 #include <set>
 
 namespace methos::cluster {
@@ -372,81 +370,6 @@ const Task* Cluster::find_task(const TaskName& name) const {
 std::shared_ptr<const TaskSpec> Cluster::find_spec(SpecNumber number) const {
     const auto found = specs_.find(number);
     return found == specs_.end() ? nullptr : found->second;
-}
-
-void Cluster::check_invariants() const {
-    const auto broken = [](const std::string& what) {
-        std::fprintf(stderr, "invariant broken: %s\n", what.c_str());
-        std::abort();
-    };
-    for (const auto& [number, host] : hosts_) {
-        Resources used;
-        PortSet taken;
-        auto free_ports = host.info.resources.ports;
-        for (const auto task_number : host.tasks) {
-            const auto* task = find_task(task_number);
-            if (task == nullptr || task->host != number || is_terminal(task->reported)) {
-                broken("host " + host.info.id.value +
-                       " holds a task that is gone, elsewhere or over");
-                return;
-            }
-            used += specs_.at(task->spec)->resources;
-            for (const auto port :
-                 std::set<std::uint16_t>(task->host_ports.begin(), task->host_ports.end())) {
-                if (taken.contains(port) || host.free_ports.contains(port)) {
-                    broken("port " + std::to_string(port) + " is given twice on " +
-                           host.info.id.value);
-                }
-                taken.insert(port);
-                free_ports.erase(port);
-            }
-        }
-        Resources offered;
-        const auto withhold = [&](const Offer& offer) {
-            offered += offer.resources;
-            for (const auto range : offer.ports.ranges()) {
-                for (unsigned port = range.first; port <= range.last; ++port) {
-                    if (!free_ports.erase(static_cast<std::uint16_t>(port))) {
-                        broken("port " + std::to_string(port) + " of host " + host.info.id.value +
-                               " is offered while it is in use");
-                    }
-                }
-            }
-        };
-        for (const auto offer : host.offers) {
-            withhold(offers_.at(offer));
-        }
-        for (const auto& [claim_number, claim] : claims_) {
-            if (claim.host == number) {
-                withhold(claim);
-            }
-        }
-        if (!(free_ports == host.free_ports)) {
-            broken("the free ports of host " + host.info.id.value +
-                   " are not those its tasks and offers leave");
-        }
-        if (!(offered == host.offered)) {
-            broken("the offered resources of host " + host.info.id.value +
-                   " are not those of its offers");
-        }
-        if (!(used == host.used)) {
-            broken("the used resources of host " + host.info.id.value +
-                   " are not those of its tasks");
-        }
-    }
-    for (const auto& [number, task] : tasks_) {
-        const auto* host = find_host(task.host);
-        if (host == nullptr || !host->tasks.contains(number) || !specs_.contains(task.spec)) {
-            broken("task " + task.name.value + " is not on its host's list, or has no spec");
-        }
-        const auto named = task_by_name_.find(task.name.value);
-        if (named == task_by_name_.end() || named->second != number) {
-            broken("task " + task.name.value + " cannot be found by its name");
-        }
-    }
-    if (task_by_name_.size() != tasks_.size()) {
-        broken("a name is left of a task that is gone");
-    }
 }
 
 } // namespace methos::cluster

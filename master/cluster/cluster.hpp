@@ -222,6 +222,11 @@ class Cluster {
     bool end_gone(Host& host, Step& step);
     void forget(Host& host, Step& step);
     [[nodiscard]] Result<Host*> host_to_change(HostNumber number);
+
+    // invariants.cpp
+    void check_host(const Host& host) const;
+    void check_task(const Task& task) const;
+    void check_charges() const;
     void retry_kills(Step& step);
     void notify(const Task& task, TaskState before, Step& step);
 
