@@ -272,6 +272,10 @@ int FakeEngine::pulls_active() const {
     return state_->pulls_active;
 }
 
+std::size_t FakeEngine::pulls_held() const {
+    return state_->held_pulls.size();
+}
+
 void FakeEngine::set_program(std::function<FakeProgram(const FakeContainer&)> program) {
     state_->program = std::move(program);
 }

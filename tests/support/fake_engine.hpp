@@ -126,6 +126,7 @@ class FakeEngine {
     [[nodiscard]] bool has_image(const std::string& reference) const;
     [[nodiscard]] int pulls_started(const std::string& reference) const;
     [[nodiscard]] int pulls_active() const;
+    [[nodiscard]] std::size_t pulls_held() const; ///< that release_pulls() would let go on
 
     // ---- containers
     /// How the processes of containers made from now on behave.

@@ -277,7 +277,7 @@ SCENARIO("a forced and a plain pull of one image wait for each other") {
     held.hold = true;
     one.docker.add_remote("other:1", held);
     one.master.launch("demo.1", "other:1");
-    one.run_until([&] { return one.docker.pulls_active() == 1; });
+    one.run_until([&] { return one.docker.pulls_held() == 1; });
     one.master.edit = [](TaskLaunch&, TaskSpec& spec) { spec.force_pull = true; };
     one.master.launch("demo.2", "other:1");
     one.run_until([&] { return one.master.has("demo.2", TaskState::Staging); });
