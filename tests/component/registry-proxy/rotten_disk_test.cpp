@@ -66,7 +66,7 @@ SCENARIO("a cached blob that rotted while the proxy was down comes from the upst
     world.finish();
 }
 
-SCENARIO("a large blob that rotted is cut, and whole for the next who asks") {
+SCENARIO("a large blob that rotted is never served whole, and right for the next who asks") {
     World world;
     const auto bytes = make_bytes(huge);
     const auto digest = world.upstream.put_blob("team/app", bytes);
@@ -76,8 +76,15 @@ SCENARIO("a large blob that rotted is cut, and whole for the next who asks") {
     world.stop_proxy();
     change_last_byte(file_of(world, digest));
     world.start_proxy();
-    CHECK_THROWS_AS(world.get(path), Failure);
+    auto first = bytes;
+    try {
+        first = world.get(path).body;
+    } catch (const Failure&) { // cut; but where the check was faster, the upstream's copy came
+        CHECK(world.upstream.count("GET team/app/blobs/" + digest.to_string()) == 1);
+    }
+    CHECK(first == bytes);
     CHECK(world.get(path).body == bytes);
+    CHECK(world.upstream.count("GET team/app/blobs/" + digest.to_string()) == 2);
     world.finish();
 }
 
