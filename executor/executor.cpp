@@ -153,6 +153,22 @@ void Executor::start() {
     parts_->group.spawn("session", parts_->join_cluster());
 }
 
+void Executor::reload(const ExecutorOptions& options) {
+    auto next = parts_->options;
+    next.resources = options.resources;
+    next.attributes = options.attributes;
+    next.role = options.role;
+    next.hostname = options.hostname;
+    next.advertise_ip = options.advertise_ip;
+    if (next != options) {
+        log::warning(
+            "some of what was changed takes effect only when the executor is started again; "
+            "resources, attributes, role, hostname and advertise-ip were read anew");
+    }
+    parts_->options = std::move(next);
+    parts_->session.send_host();
+}
+
 awaitable<> Executor::stop(bool orderly) {
     if (orderly) {
         parts_->session.say_goodbye();

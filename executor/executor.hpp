@@ -20,6 +20,9 @@ class Executor {
     ~Executor();
 
     void start();
+    /// Takes over what the master is told of this host (resources, attributes, role, names) and
+    /// tells it. What else is different needs a new executor, and the log says so.
+    void reload(const ExecutorOptions& options);
     /// With `orderly`, tells the master that this host will be back. Containers go on running.
     [[nodiscard]] awaitable<> stop(bool orderly);
 

@@ -9,6 +9,8 @@
 #include "executor/session/host_recovery.hpp"
 
 #include <cstdio>
+#include <functional>
+#include <optional>
 
 namespace {
 
@@ -23,7 +25,23 @@ find_identity_into(HostIdentity& identity, methos::Program& program, ExecutorOpt
     identity = co_await methos::executor::find_identity(program.executor(), std::move(options));
 }
 
-methos::awaitable<> run_until_stopped(methos::Program& program, ExecutorOptions options) {
+using ReadOptions = std::function<std::optional<ExecutorOptions>()>;
+
+void reload(Executor& executor, const ReadOptions& read) {
+    const auto options = read();
+    if (!options) {
+        methos::log::warning("SIGHUP: the configuration is wrong and nothing of it was taken over");
+        return;
+    }
+    if (const auto level = methos::log::set_level(options->log_level); !level) {
+        methos::log::warning("SIGHUP: --log-level: " + level.error().message);
+    }
+    executor.reload(*options);
+    methos::log::info("SIGHUP: the configuration was read again");
+}
+
+methos::awaitable<>
+run_until_stopped(methos::Program& program, ExecutorOptions options, ReadOptions read) {
     const auto folder = HostClaim::of_data_dir(options.data_dir);
     HostIdentity identity;
     auto finding = find_identity_into(identity, program, options);
@@ -35,8 +53,10 @@ methos::awaitable<> run_until_stopped(methos::Program& program, ExecutorOptions 
     const auto host = HostClaim::of_host(identity.id, options.data_dir);
     Executor executor(program.executor(), std::move(options), std::move(identity));
     executor.start();
+    program.on_hangup([&executor, &read] { reload(executor, read); });
     co_await program.stop_requested().wait();
     methos::log::info("stopping; containers go on running");
+    program.on_hangup({});
     co_await executor.stop(true);
 }
 
@@ -53,8 +73,12 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "methos-executor: --log-level: %s\n", level.error().message.c_str());
         return 2;
     }
+    const auto read_again = [argc, argv] {
+        int ignored = 0;
+        return methos::executor::read_executor_options(argc, argv, ignored);
+    };
     methos::ProgramOptions surroundings;
     surroundings.pool_threads = 1;
     methos::Program program(surroundings);
-    return program.run(run_until_stopped(program, std::move(*options)));
+    return program.run(run_until_stopped(program, std::move(*options), read_again));
 }

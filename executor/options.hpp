@@ -28,6 +28,8 @@ struct ExecutorOptions {
     /// What the first HELLO waits for Docker's first answer; no flag. A host that joined without
     /// Docker and had it a moment later would look like one in trouble.
     Duration docker_patience = std::chrono::seconds(1);
+
+    friend bool operator==(const ExecutorOptions&, const ExecutorOptions&) = default;
 };
 
 /// Reads argv, `--config FILE` (TOML) and METHOS_EXECUTOR_*. Nothing when the program is to leave

@@ -4,6 +4,7 @@ Each says something that a person can act on, with the right exit code, or keeps
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import sys
 import unittest
@@ -175,6 +176,26 @@ class DaemonsTest(unittest.TestCase):
         done = self.lab.run_to_end(CLI, "ls", environment={"METHOS_URL": f"http://{HUB_IP}:8081", "METHOS_TOKEN": "x"})
         self.assertEqual(UNAUTHORIZED, done.returncode, done.stderr)
         self.assertIn(f"{HUB_IP}:8081", done.stderr)
+
+    def test_an_executor_reads_its_configuration_again_at_sighup(self):
+        self.lab.start_master()
+        host = self.lab.add_host()
+        host.wait_dockerd()
+        config = self.lab.folder / "executor.toml"
+        config.write_text('attributes = "rack:a"\n', encoding="utf-8")
+        executor = host.start_executor("--config", config)
+        self.wait_host_up()
+        def attributes():
+            return self.lab.api.get("/methos/v1/hosts")["hosts"][0]["attributes"]
+        self.assertEqual({"rack": "a"}, attributes())
+        config.write_text('attributes = "rack:b;disk:ssd"\n', encoding="utf-8")
+        os.kill(executor.pid, signal.SIGHUP)
+        wait_until("the master knows the new attributes", lambda: attributes() == {"rack": "b", "disk": "ssd"}, SETTLE_SECONDS)
+        config.write_text('attributes = nonsense\n', encoding="utf-8")
+        os.kill(executor.pid, signal.SIGHUP)
+        wait_until("it says what is wrong", lambda: str(config) in executor.tail(), SETTLE_SECONDS)
+        self.assertTrue(executor.alive(), executor.tail())
+        self.assertEqual({"rack": "b", "disk": "ssd"}, attributes())
 
     def test_the_tokens_are_private_files(self):
         self.lab.start_master()

@@ -61,6 +61,23 @@ SCENARIO("an executor joins and says what its host is") {
     one.run_until([&] { return one.master.goodbyes == 1; });
 }
 
+SCENARIO("a host's resources and attributes change while it runs") {
+    Joined one;
+    one.run_until([&] { return one.master.host.docker_up; });
+    one.launch_and_wait("demo.1");
+    auto options = one.options;
+    options.resources = "cpus:3;ports:[20000-20009]";
+    options.attributes = {{"rack", "b"}};
+    options.role = "web";
+    one.executor->reload(options);
+    one.run_until([&] { return one.master.host.role == "web"; });
+    CHECK(one.master.host.attributes == options.attributes);
+    CHECK(one.master.host.resources.scalars.milli_cpus == 3000);
+    CHECK(one.master.host.resources.ports == PortSet(PortRange{20000, 20009}));
+    CHECK(one.master.hellos == 1); // the session goes on, and the task with it
+    CHECK(one.starts() == 1);
+}
+
 SCENARIO("a host whose Docker answers does not join as one without") {
     ClusterOfOne one;
     one.options.docker_patience = std::chrono::minutes(1);
