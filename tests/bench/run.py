@@ -12,13 +12,14 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.bench import heart, launch, memory, proxy
+from tests.bench import fleet, heart, launch, memory, proxy
 from tests.support import lab as lab_module
 from tests.support.cluster_case import SETTLE_SECONDS
 from tests.support.lab import Lab
 from tests.support.rest import wait_until
 
-PARTS = ("heart", "one", "fifty", "memory", "proxy")
+PARTS = ("heart", "fleet", "one", "fifty", "memory", "proxy")
+WITHOUT_LAB = {"heart": heart.measure, "fleet": fleet.measure}
 BEGIN, END = "<!-- table: written by scripts/bench -->", "<!-- end of table -->"
 
 
@@ -38,8 +39,8 @@ def cluster(lab, hosts):
 
 def measure(part):
     print(f"measuring: {part}", flush=True)
-    if part == "heart":
-        return heart.measure()
+    if part in WITHOUT_LAB:
+        return WITHOUT_LAB[part]()
     with Lab() as lab:
         try:
             cluster(lab, 4 if part == "fifty" else 1)
@@ -57,6 +58,8 @@ def rows(results):
     """(what, Methos, rival, ratio or difference, at most or at least) of the table."""
     if found := results.get("heart"):
         yield from heart.rows(found)
+    if found := results.get("fleet"):
+        yield from fleet.rows(found)
     if one := results.get("one"):
         yield ("launch of 1: API call to container start, against the raw Engine's create + start; median of "
                f"{one['rounds']} paired rounds", f"{one['methos_ms']:.0f} ms", f"{one['engine_ms']:.0f} ms",
@@ -118,7 +121,7 @@ def main(arguments):
     if wrong := [part for part in arguments if part not in PARTS]:
         print(f"bench: no part is called {', '.join(wrong)}; there are {', '.join(PARTS)}", file=sys.stderr)
         return 2
-    if reason := lab_module.why_not() if arguments != ["heart"] else "":
+    if reason := lab_module.why_not() if not arguments or set(arguments) - set(WITHOUT_LAB) else "":
         print(f"bench: {reason}", file=sys.stderr)
         return 1
     machine = machine_facts()
