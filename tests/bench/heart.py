@@ -1,4 +1,4 @@
-"""The pure heart without sockets or disk: allocation cycles, placement, memory. Mesos's figures are from its commit
+"""The pure heart without sockets or disk: allocation cycles, placement, memory, steps. Mesos's figures are from its commit
 86653356d and the 1.8.0 release, on other machines: they are beside ours for the order of magnitude."""
 
 import json
@@ -8,6 +8,7 @@ import subprocess
 
 CYCLES = ((1_000, 100, 21), (10_000, 1_000, 21), (20_000, 2_000, 21))
 PLACEMENTS = ((1_000, 100_000), (5_000, 1_000_000))
+STEPS = (1_000, 100_000)
 MESOS_MS = {(10_000, 1_000): 1060}
 
 
@@ -19,7 +20,8 @@ def bench(*words):
 
 def measure():
     return {"cycles": [bench("cycle", *sizes) for sizes in CYCLES],
-            "placements": [bench("place", *sizes) for sizes in PLACEMENTS]}
+            "placements": [bench("place", *sizes) for sizes in PLACEMENTS],
+            "steps": bench("steps", *STEPS)}
 
 
 def rows(found):
@@ -34,3 +36,6 @@ def rows(found):
         yield (f"placing {placed['placed']} instances on {placed['hosts']} hosts; longest step "
                f"{placed['longest_step_ms']:.1f} ms; {placed['mb_per_100k_tasks']:.0f} MB per 100,000 tasks",
                f"{placed['ms'] / 1000:.2f} s", "", "", "", None)
+    if steps := found.get("steps"):
+        yield (f"heart steps: status updates one by one with their records, at {steps['tasks']} tasks of one app; longest step "
+               f"{steps['longest_step_ms']:.1f} ms", f"{steps['steps_per_s']:.0f}/s", "", "", "", None)

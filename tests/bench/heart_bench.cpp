@@ -1,8 +1,9 @@
 // Measures the pure heart, without sockets or disk: allocation cycles on the pattern of Mesos's
 // DeclineOffers benchmark (every host offered, every offer declined for ever, so that filters
-// fill), placement of an app's instances, and what a task takes in memory. Prints one JSON object.
+// fill), placement of an app's instances, what a task takes in memory, and steps: status updates
+// with the records that they make. Prints one JSON object.
 //
-// `heart_bench cycle HOSTS FRAMEWORKS ROUNDS`, `heart_bench place HOSTS TASKS`.
+// `heart_bench cycle HOSTS FRAMEWORKS ROUNDS`, `place HOSTS TASKS`, `steps HOSTS TASKS`.
 #include "core/base/units.hpp"
 #include "master/frameworks/services/definition/app_parse.hpp"
 #include "master/heart/heart.hpp"
@@ -158,42 +159,107 @@ double memory_mb() {
     return 0;
 }
 
-int measure_placement(std::size_t hosts, std::size_t tasks) {
-    World world(hosts);
-    const auto empty_mb = memory_mb();
+struct Placement {
+    double ms = 0;
+    double longest_step_ms = 0;
+    std::size_t steps = 0;
+};
+
+/// One app of so many instances, and decisions until all are placed. False when it is refused.
+bool place(World& world, std::size_t tasks, Placement& placement) {
     auto app = services::parse_app(
         R"({"id":"/many","cpus":0.01,"mem":1,"cmd":"sleep 1000","instances":)" +
         std::to_string(tasks) + R"(,"container":{"type":"DOCKER","docker":{"image":"busybox"}}})");
     if (!app) {
         std::fprintf(stderr, "heart_bench: %s\n", app.error().body_json.c_str());
-        return 1;
+        return false;
     }
     cluster::Step put(world.now);
     (void)world.heart.services().put(
         *app, services::Services::Existing::Refuse, RequestId("bench"), put);
-    double longest = 0;
-    std::size_t steps = 0;
     const auto began = Clock::now();
-    for (bool more = true; more; ++steps) {
+    for (bool more = true; more; ++placement.steps) {
         cluster::Step step(world.now);
         const auto turn = Clock::now();
         world.heart.decide(step);
-        longest = std::max(longest, ms_since(turn));
+        placement.longest_step_ms = std::max(placement.longest_step_ms, ms_since(turn));
         more = step.more;
     }
-    const auto took = ms_since(began);
+    placement.ms = ms_since(began);
+    return true;
+}
+
+int measure_placement(std::size_t hosts, std::size_t tasks) {
+    World world(hosts);
+    const auto empty_mb = memory_mb();
+    Placement placement;
+    if (!place(world, tasks, placement)) {
+        return 1;
+    }
     const auto placed = world.heart.cluster().tasks().size();
+    const auto each = static_cast<double>(std::max<std::size_t>(placed, 1));
     std::printf("{\"hosts\": %zu, \"tasks\": %zu, \"placed\": %zu, \"ms\": %.1f, \"steps\": %zu, "
                 "\"longest_step_ms\": %.2f, \"us_per_task\": %.2f, \"mb_per_100k_tasks\": %.1f}\n",
                 hosts,
                 tasks,
                 placed,
-                took,
+                placement.ms,
+                placement.steps,
+                placement.longest_step_ms,
+                placement.ms * 1000 / each,
+                (memory_mb() - empty_mb) * 100'000 / each);
+    return 0;
+}
+
+/// Every task becomes STARTING, then RUNNING: one status a step, and the heart's own decision after
+/// as many steps as a group commit has under load.
+int measure_steps(std::size_t hosts, std::size_t tasks) {
+    constexpr std::size_t steps_per_commit = 100;
+    World world(hosts);
+    Placement placement;
+    if (!place(world, tasks, placement)) {
+        return 1;
+    }
+    std::vector<std::pair<SessionNumber, TaskStatus>> updates;
+    for (const auto& [number, task] : world.heart.cluster().tasks()) {
+        TaskStatus status;
+        status.number = number;
+        status.name = task.name;
+        status.container_id = std::string(64, 'c');
+        const auto& host = world.heart.cluster().hosts().at(task.host);
+        updates.emplace_back(host.session, std::move(status));
+    }
+    double longest = 0;
+    std::size_t steps = 0;
+    std::size_t bytes = 0;
+    const auto began = Clock::now();
+    for (const auto state : {TaskState::Starting, TaskState::Running}) {
+        for (auto& [session, status] : updates) {
+            const auto turn = Clock::now();
+            status.state = state;
+            status.stamp = ++steps;
+            cluster::Step step(world.now);
+            world.heart.cluster().statuses(session, {status}, step);
+            for (const auto& change : step.changes) {
+                bytes += change.value ? change.value->size() : 0;
+            }
+            if (steps % steps_per_commit == 0) {
+                cluster::Step decision(world.now);
+                world.heart.decide(decision);
+            }
+            longest = std::max(longest, ms_since(turn));
+        }
+    }
+    const auto ms = ms_since(began);
+    std::printf("{\"hosts\": %zu, \"tasks\": %zu, \"steps\": %zu, \"ms\": %.1f, "
+                "\"steps_per_s\": %.0f, \"longest_step_ms\": %.2f, \"record_bytes\": %zu}\n",
+                hosts,
+                updates.size(),
                 steps,
+                ms,
+                static_cast<double>(steps) * 1000 / ms,
                 longest,
-                took * 1000 / static_cast<double>(std::max<std::size_t>(placed, 1)),
-                (memory_mb() - empty_mb) * 100'000 /
-                    static_cast<double>(std::max<std::size_t>(placed, 1)));
+                bytes);
     return 0;
 }
 
@@ -212,6 +278,11 @@ int main(int argc, char** argv) {
     if (words.size() == 3 && words[0] == "place" && number(1) > 0 && number(2) > 0) {
         return measure_placement(number(1), number(2));
     }
-    std::fprintf(stderr, "usage: heart_bench cycle HOSTS FRAMEWORKS ROUNDS | place HOSTS TASKS\n");
+    if (words.size() == 3 && words[0] == "steps" && number(1) > 0 && number(2) > 0) {
+        return measure_steps(number(1), number(2));
+    }
+    std::fprintf(stderr,
+                 "usage: heart_bench cycle HOSTS FRAMEWORKS ROUNDS | place HOSTS TASKS | steps "
+                 "HOSTS TASKS\n");
     return 2;
 }
