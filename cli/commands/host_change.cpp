@@ -5,6 +5,7 @@
 #include "cli/output/progress.hpp"
 #include "cli/output/table.hpp"
 #include "cli/output/words.hpp"
+#include "core/base/json.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -113,8 +114,9 @@ int run_host_inspect(Session& session, const std::string& name) {
 
 int run_host_change(Session& session, const std::string& verb, const std::string& name) {
     const auto host = resolve(session, name);
-    const auto answer =
-        session.master.call("POST", path_of(host) + "/" + verb, verb + " host " + host.hostname);
+    const auto what = verb == "gone" ? "mark host " + host.hostname + " as gone"
+                                     : verb + " host " + host.hostname;
+    const auto answer = session.master.call("POST", path_of(host) + "/" + verb, what);
     if (!session.terminal.for_people()) {
         print_document(session.terminal, answer.body, {host.id});
         return exit_code::done;
@@ -135,7 +137,7 @@ int run_host_drain(Session& session, const std::string& name, const DrainOptions
         body["deadline"] = options.deadline;
     }
     const auto answer = session.master.call(
-        "POST", path_of(host) + "/drain", "drain host " + host.hostname, body.dump());
+        "POST", path_of(host) + "/drain", "drain host " + host.hostname, dump_json(body));
     if (!session.terminal.for_people()) {
         print_document(session.terminal, answer.body, {host.id});
     }

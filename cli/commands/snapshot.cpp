@@ -3,6 +3,7 @@
 #include "cli/client/partial_file.hpp"
 #include "cli/output/document.hpp"
 #include "cli/output/words.hpp"
+#include "core/base/json.hpp"
 #include "core/base/units.hpp"
 #include "core/state/restore.hpp"
 #include "core/state/snapshot.hpp"
@@ -61,7 +62,7 @@ bool print_for_programs(Terminal& terminal, const ordered_json& document) {
     if (terminal.for_people()) {
         return false;
     }
-    print_document(terminal, document.dump(2), {document.at("file").get<std::string>()});
+    print_document(terminal, dump_json(document, 2), {document.at("file").get<std::string>()});
     return true;
 }
 

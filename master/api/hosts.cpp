@@ -1,9 +1,8 @@
 // /methos/v1/hosts: the machines, and what operators do with them.
-#include "master/api/api.hpp"
+#include "master/api/handlers.hpp"
 #include "master/api/print.hpp"
 
 #include "core/base/units.hpp"
-#include "master/frameworks/services/definition/app_parse.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -26,19 +25,13 @@ HostNumber find_host(const ApiContext& context, const http::Request& request) {
     return host->number;
 }
 
-http::Response reply(const json& document) {
-    return http::Response(200, "application/json", to_text(document));
-}
-
 awaitable<http::Response> list_hosts(ApiContext& context, http::Request /*request*/) {
     json document;
     document["hosts"] = json::array();
     for (const auto& [number, host] : context.shell.heart().cluster().hosts()) {
         document["hosts"].push_back(print_host(host));
     }
-    auto response = reply(document);
-    co_await context.shell.committed();
-    co_return response;
+    return reply_when_durable(context, document);
 }
 
 json tasks_on(const cluster::Host& host, const heart::Heart& heart) {
@@ -74,9 +67,7 @@ awaitable<http::Response> show_host(ApiContext& context, http::Request request) 
                                 ? json(format_wall_time(terms.deadline))
                                 : json(nullptr);
     }
-    auto response = reply(document);
-    co_await context.shell.committed();
-    co_return response;
+    return reply_when_durable(context, document);
 }
 
 /// A field of a drain's body as time: seconds as a number, or text such as "10m". Errors:
@@ -106,24 +97,24 @@ cluster::DrainTerms read_drain(const http::Request& request, Now now) {
     if (request.body.empty()) {
         return terms;
     }
-    const auto body = services::parse_document(request.body);
-    if (!body || !body->is_object()) {
+    const auto body = read_body(request);
+    if (!body.is_object()) {
         throw Failure(Code::InvalidInput, "the body must be a JSON object, or empty");
     }
-    for (const auto& [name, value] : body->items()) {
+    for (const auto& [name, value] : body.items()) {
         if (name != "grace" && name != "deadline" && name != "atOnce") {
             throw Failure(Code::InvalidInput,
                           "/" + name + ": unknown field; known are grace, deadline and atOnce");
         }
     }
-    if (const auto grace = read_time(*body, "grace")) {
+    if (const auto grace = read_time(body, "grace")) {
         terms.grace_max = *grace;
     }
-    if (const auto deadline = read_time(*body, "deadline")) {
+    if (const auto deadline = read_time(body, "deadline")) {
         terms.deadline =
             now.wall + std::chrono::duration_cast<std::chrono::milliseconds>(*deadline);
     }
-    if (const auto field = body->find("atOnce"); field != body->end()) {
+    if (const auto field = body.find("atOnce"); field != body.end()) {
         const bool legal = field->is_number_integer() && *field >= 1 && *field <= drain_at_once_max;
         if (!legal) {
             throw Failure(Code::InvalidInput, "/atOnce: must be a number of tasks, from 1 on");
@@ -183,18 +174,10 @@ awaitable<http::Response> mark_gone(ApiContext& context, http::Request request) 
     return change_host(context, std::move(request), std::move(change));
 }
 
-using Action = awaitable<http::Response> (*)(ApiContext&, http::Request);
-
 } // namespace
 
 void add_host_routes(http::Router& router, ApiContext& context) {
-    struct Row {
-        const char* method;
-        const char* pattern;
-        Action action;
-    };
-
-    static constexpr Row rows[] = {
+    static constexpr ApiRoute routes[] = {
         {"GET", "/methos/v1/hosts", list_hosts},
         {"GET", "/methos/v1/hosts/{id}", show_host},
         {"POST", "/methos/v1/hosts/{id}/cordon", cordon},
@@ -202,16 +185,7 @@ void add_host_routes(http::Router& router, ApiContext& context) {
         {"POST", "/methos/v1/hosts/{id}/drain", drain},
         {"POST", "/methos/v1/hosts/{id}/gone", mark_gone},
     };
-    for (const auto& row : rows) {
-        http::Route route;
-        route.method = row.method;
-        route.pattern = row.pattern;
-        route.auth = http::Auth::Token;
-        route.handler = [&context, action = row.action](http::Request request) {
-            return action(context, std::move(request));
-        };
-        router.add(std::move(route));
-    }
+    add_routes(router, context, routes);
 }
 
 } // namespace methos::master

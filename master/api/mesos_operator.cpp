@@ -1,5 +1,6 @@
 // POST /api/v1: Mesos's v1 operator API, JSON only: what it answers about the cluster, and the
 // stream of its events. What can be changed here are roles and the end of a framework.
+#include "core/base/json.hpp"
 #include "master/api/api.hpp"
 #include "master/api/mesos_listings.hpp"
 #include "master/api/mesos_media.hpp"
@@ -164,7 +165,7 @@ awaitable<http::Response> answer(ApiContext& context, http::Request request) {
     if (auto refused = refuse_accept(request)) {
         co_return std::move(*refused);
     }
-    auto call = json::parse(request.body, nullptr, false);
+    auto call = try_parse_json(request.body);
     if (!call.is_object()) {
         co_return mesos_refusal(400, "Failed to parse body into JSON: it is no JSON object");
     }

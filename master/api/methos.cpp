@@ -1,6 +1,6 @@
 // /methos/v1: what Marathon's API lacks: why, and apps with everything that Methos knows of
 // them.
-#include "master/api/api.hpp"
+#include "master/api/handlers.hpp"
 #include "master/api/print.hpp"
 
 #include "master/frameworks/services/definition/app_parse.hpp"
@@ -13,10 +13,6 @@ namespace {
 
 using nlohmann::json;
 
-http::Response reply(const json& document) {
-    return http::Response(200, "application/json", to_text(document));
-}
-
 /// The app a path names. Throws NotFound.
 const services::App& find_app(const ApiContext& context, const http::Request& request) {
     const AppId id(services::absolute_path(request.params.at("id"), "/"));
@@ -28,10 +24,8 @@ const services::App& find_app(const ApiContext& context, const http::Request& re
 }
 
 awaitable<http::Response> explain(ApiContext& context, http::Request request) {
-    auto response =
-        reply(print_why(find_app(context, request), context.shell.heart(), context.shell.now()));
-    co_await context.shell.committed();
-    co_return response;
+    return reply_when_durable(
+        context, print_why(find_app(context, request), context.shell.heart(), context.shell.now()));
 }
 
 awaitable<http::Response> show_app(ApiContext& context, http::Request request) {
@@ -39,9 +33,7 @@ awaitable<http::Response> show_app(ApiContext& context, http::Request request) {
     json document;
     document["app"] =
         print_app(find_app(context, request), context.shell.heart(), everything, Dialect::Methos);
-    auto response = reply(document);
-    co_await context.shell.committed();
-    co_return response;
+    return reply_when_durable(context, document);
 }
 
 awaitable<http::Response> list_apps(ApiContext& context, http::Request /*request*/) {
@@ -54,36 +46,18 @@ awaitable<http::Response> list_apps(ApiContext& context, http::Request /*request
                 print_app(app, context.shell.heart(), everything, Dialect::Methos));
         }
     }
-    auto response = reply(document);
-    co_await context.shell.committed();
-    co_return response;
+    return reply_when_durable(context, document);
 }
-
-using Action = awaitable<http::Response> (*)(ApiContext&, http::Request);
 
 } // namespace
 
 void add_methos_routes(http::Router& router, ApiContext& context) {
-    struct Row {
-        const char* pattern;
-        Action action;
+    static constexpr ApiRoute routes[] = {
+        {"GET", "/methos/v1/why/{id*}", explain},
+        {"GET", "/methos/v1/apps", list_apps},
+        {"GET", "/methos/v1/apps/{id*}", show_app},
     };
-
-    static constexpr Row rows[] = {
-        {"/methos/v1/why/{id*}", explain},
-        {"/methos/v1/apps", list_apps},
-        {"/methos/v1/apps/{id*}", show_app},
-    };
-    for (const auto& row : rows) {
-        http::Route route;
-        route.method = "GET";
-        route.pattern = row.pattern;
-        route.auth = http::Auth::Token;
-        route.handler = [&context, action = row.action](http::Request request) {
-            return action(context, std::move(request));
-        };
-        router.add(std::move(route));
-    }
+    add_routes(router, context, routes);
 }
 
 } // namespace methos::master

@@ -1,5 +1,6 @@
 #include "master/api/operator_streams.hpp"
 
+#include "core/base/json.hpp"
 #include "core/observe/log.hpp"
 #include "master/api/mesos_listings.hpp"
 
@@ -90,7 +91,7 @@ awaitable<std::shared_ptr<RecordStream>> OperatorStreams::open() {
         std::chrono::duration_cast<std::chrono::duration<double>>(state->limits.heartbeat_interval);
     auto listing = std::make_shared<Listing>(state->shell);
     listing->text(R"({"type":"SUBSCRIBED","subscribed":{"heartbeat_interval_seconds":)" +
-                  json(interval.count()).dump() + R"(,"get_state":)");
+                  dump_json(json(interval.count())) + R"(,"get_state":)");
     mesos::list_state(*listing, state->shell);
     listing->text("}}");
     std::string document;

@@ -1,11 +1,11 @@
 // /methos/v1/roles, /weights and /quota: what operators set for roles, and what roles have.
-#include "master/api/api.hpp"
-#include "master/api/print.hpp"
+#include "master/api/handlers.hpp"
 
-#include "master/frameworks/services/definition/app_parse.hpp"
+#include "core/base/units.hpp"
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 namespace methos::master {
@@ -17,10 +17,6 @@ using nlohmann::json;
 
 constexpr std::size_t role_name_bytes_max = 255;
 constexpr double weight_max = 1e6;
-
-http::Response reply(const json& document) {
-    return http::Response(200, "application/json", to_text(document));
-}
 
 /// The role a path names, by Mesos's rules. Throws InvalidInput.
 std::string role_of(const http::Request& request) {
@@ -69,14 +65,6 @@ json print_role(const std::string& role, const cluster::Shares& shares) {
               {"mem", mb_of(has.mem_bytes)},
               {"disk", mb_of(has.disk_bytes)},
               {"gpus", has.gpus}}}};
-}
-
-json read_body(const http::Request& request) {
-    const auto body = services::parse_document(request.body);
-    if (!body) {
-        throw Failure(Code::InvalidInput, "the body is not a JSON document");
-    }
-    return *body;
 }
 
 double read_weight(const json& value) {
@@ -160,39 +148,34 @@ awaitable<http::Response> save(ApiContext& context, std::string role, RoleSettin
 awaitable<http::Response> list_roles(ApiContext& context, http::Request /*request*/) {
     const auto& shares = context.shell.heart().cluster().shares();
     json document;
-    document["roles"] = json::array();
+    auto& roles = document["roles"] = json::array();
     for (const auto& role : shares.roles()) {
-        document["roles"].push_back(print_role(role, shares));
+        roles.push_back(print_role(role, shares));
     }
-    auto response = reply(document);
-    co_await context.shell.committed();
-    co_return response;
+    return reply_when_durable(context, document);
 }
 
 awaitable<http::Response> list_weights(ApiContext& context, http::Request /*request*/) {
     const auto& shares = context.shell.heart().cluster().shares();
     json document;
-    document["weights"] = json::object();
+    auto& weights = document["weights"] = json::object();
     for (const auto& role : shares.roles()) {
-        document["weights"][role] = shares.role(role).weight;
+        weights[role] = shares.role(role).weight;
     }
-    auto response = reply(document);
-    co_await context.shell.committed();
-    co_return response;
+    return reply_when_durable(context, document);
 }
 
+/// Roles without any limit are left out.
 awaitable<http::Response> list_quota(ApiContext& context, http::Request /*request*/) {
     const auto& shares = context.shell.heart().cluster().shares();
     json document;
-    document["quota"] = json::object();
+    auto& quotas = document["quota"] = json::object();
     for (const auto& role : shares.roles()) {
         if (auto quota = print_quota(shares.role(role)); !quota.empty()) {
-            document["quota"][role] = std::move(quota);
+            quotas[role] = std::move(quota);
         }
     }
-    auto response = reply(document);
-    co_await context.shell.committed();
-    co_return response;
+    return reply_when_durable(context, document);
 }
 
 RoleSettings settings_of(const ApiContext& context, const std::string& role) {
@@ -229,18 +212,10 @@ awaitable<http::Response> delete_quota(ApiContext& context, http::Request reques
     return save(context, role, settings);
 }
 
-using Action = awaitable<http::Response> (*)(ApiContext&, http::Request);
-
 } // namespace
 
 void add_role_routes(http::Router& router, ApiContext& context) {
-    struct Row {
-        const char* method;
-        const char* pattern;
-        Action action;
-    };
-
-    static constexpr Row rows[] = {
+    static constexpr ApiRoute routes[] = {
         {"GET", "/methos/v1/roles", list_roles},
         {"PUT", "/methos/v1/roles/{role*}", put_role},
         {"GET", "/methos/v1/weights", list_weights},
@@ -249,16 +224,7 @@ void add_role_routes(http::Router& router, ApiContext& context) {
         {"PUT", "/methos/v1/quota/{role*}", put_quota},
         {"DELETE", "/methos/v1/quota/{role*}", delete_quota},
     };
-    for (const auto& row : rows) {
-        http::Route route;
-        route.method = row.method;
-        route.pattern = row.pattern;
-        route.auth = http::Auth::Token;
-        route.handler = [&context, action = row.action](http::Request request) {
-            return action(context, std::move(request));
-        };
-        router.add(std::move(route));
-    }
+    add_routes(router, context, routes);
 }
 
 } // namespace methos::master
