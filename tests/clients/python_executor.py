@@ -49,6 +49,9 @@ class Task:
         self.state, self.reason, self.message = RUNNING, 0, ""
         self.stamp, self.sent_at, self.acknowledged = 0, 0.0, False
         self.process = None
+        self.start(launch, spec)
+
+    def start(self, launch, spec):
         try:
             words = ["/bin/sh", "-c", spec.shell] if spec.shell else list(spec.args) or ["/bin/true"]
             self.process = subprocess.Popen(words, env={**os.environ, **spec.env, **launch.env},
@@ -73,6 +76,9 @@ class Task:
 
 
 class Executor:
+    task_type = Task
+    cpus = 4
+
     def __init__(self, token, hostname, messages):
         assert token.startswith("methos1-"), "not a join token"
         encoded = token[len("methos1-"):]
@@ -110,7 +116,7 @@ class Executor:
         hello.hello.join_secret, hello.hello.host_key = self.token["secret"], self.host_key
         host = hello.hello.host
         host.id, host.hostname, host.role = self.host_id, self.hostname, "*"
-        host.milli_cpus, host.mem_bytes, host.disk_bytes = 4000, 4 << 30, 10 << 30
+        host.milli_cpus, host.mem_bytes, host.disk_bytes = 1000 * self.cpus, 4 << 30, 10 << 30
         host.ports.add(first=31000, last=31999)
         host.docker_up, host.docker_version, host.docker_api = True, "none", "none"
         while not self.stopping and not self.socket.poll(100, zmq.POLLOUT):
@@ -135,8 +141,8 @@ class Executor:
             self.specs[spec.number] = spec
         for wanted in launch.tasks:
             if wanted.number not in self.tasks:
-                task = self.tasks[wanted.number] = Task(wanted, self.specs[wanted.spec])
-                say("launched", task=task.name, pid=task.process.pid if task.process else None)
+                task = self.tasks[wanted.number] = self.task_type(wanted, self.specs[wanted.spec])
+                say("launched", task=task.name, host=self.hostname, pid=task.process.pid if task.process else None)
             self.report(self.tasks[wanted.number])
 
     def on_kill(self, kill):
@@ -195,8 +201,8 @@ class Executor:
             if action:  # unknown bodies are ignored
                 action(getattr(frame, kind))
 
-    def turn(self):
-        if self.socket.poll(50):
+    def turn(self, wait_ms=50):
+        if self.socket.poll(wait_ms):
             frame = self.pb.Frame()
             frame.ParseFromString(self.socket.recv())
             self.handle(frame)
@@ -215,6 +221,7 @@ class Executor:
             self.send(beat)
         for task in list(self.tasks.values()):
             if task.look():
+                say("ended", task=task.name, state=task.state)
                 self.report(task)
             elif not task.acknowledged and now - task.sent_at > REPEAT_SECONDS:
                 self.repeat(task)
@@ -226,6 +233,9 @@ class Executor:
                 self.turn()
             except zmq.Again:  # the master is not there: nothing is queued for it
                 time.sleep(RECONNECT_SECONDS)
+        self.leave()
+
+    def leave(self):
         if self.session:
             goodbye = self.frame()
             goodbye.goodbye.grace_ms = 1000
