@@ -314,7 +314,7 @@ void Dockerd::check_start(const test::DockerModel::Container& wanted) {
     };
     const auto wanted_ports = ports_of(wanted);
     for (const auto& [id, other] : model_.containers()) {
-        if (!other.is_running()) {
+        if (!other.is_running() || history_.given_up.contains(task_of(other))) {
             continue;
         }
         milli_cpus += other.milli_cpus;

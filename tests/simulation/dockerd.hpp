@@ -32,6 +32,9 @@ struct DockerWeather {
 struct TaskHistory {
     std::map<std::string, int> starts;
     std::set<std::string> ended; ///< its end was told to a master
+    /// Ended by the master without a word from its host: what it uses there is used beside what is
+    /// launched until the host has heard.
+    std::set<std::string> given_up;
 };
 
 class Dockerd {

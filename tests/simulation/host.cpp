@@ -4,10 +4,11 @@ namespace methos::simulation {
 
 namespace {
 
-HostInfo describe(std::size_t index) {
+HostInfo describe(std::size_t index, const std::string& role) {
     HostInfo info;
+    info.role = role;
     info.hostname = "host" + std::to_string(index);
-    info.id = HostId("id-of-" + info.hostname);
+    info.id = host_id_of(index);
     info.address = "10.0.0." + std::to_string(index + 1);
     info.resources.scalars = {4000, 8192 * bytes_per_mb, 100'000 * bytes_per_mb, 0};
     info.resources.ports = PortSet(PortRange{31000, 31127});
@@ -17,22 +18,29 @@ HostInfo describe(std::size_t index) {
 
 } // namespace
 
+HostId host_id_of(std::size_t index) {
+    return HostId("id-of-host" + std::to_string(index));
+}
+
 Host::Host(std::size_t index,
+           const std::string& role,
            Network& network,
            Random& random,
            Trace& trace,
            Boundaries& boundaries,
            TaskHistory& history)
-    : docker_(index, describe(index).resources, random, trace, history), around_{index,
-                                                                                 describe(index),
-                                                                                 network,
-                                                                                 random,
-                                                                                 trace,
-                                                                                 boundaries,
-                                                                                 history,
-                                                                                 docker_,
-                                                                                 DockerWeather(),
-                                                                                 Duration()} {
+    : docker_(index, describe(index, role).resources, random, trace, history), around_{
+                                                                                   index,
+                                                                                   describe(index,
+                                                                                            role),
+                                                                                   network,
+                                                                                   random,
+                                                                                   trace,
+                                                                                   boundaries,
+                                                                                   history,
+                                                                                   docker_,
+                                                                                   DockerWeather(),
+                                                                                   Duration()} {
     start_executor();
 }
 

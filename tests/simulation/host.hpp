@@ -9,9 +9,14 @@
 
 namespace methos::simulation {
 
+/// Of the index-th host.
+[[nodiscard]] HostId host_id_of(std::size_t index);
+
 class Host {
   public:
+    /// `role` is what it is reserved for, or "*".
     Host(std::size_t index,
+         const std::string& role,
          Network& network,
          Random& random,
          Trace& trace,

@@ -13,7 +13,6 @@ constexpr Duration tick_interval = std::chrono::milliseconds(250);
 constexpr Duration probe_interval = std::chrono::seconds(2);
 constexpr Duration pause_noticed = std::chrono::milliseconds(500);
 constexpr std::uint64_t commit_hang_chance = 3'000; ///< in a million: takes ten times as long
-constexpr std::size_t slice = 3;                    ///< small, so that inventories come in parts
 
 void apply_changes(const state::Batch& changes, ModelMaster::Records& records) {
     for (const auto& change : changes) {
@@ -28,8 +27,18 @@ void apply_changes(const state::Batch& changes, ModelMaster::Records& records) {
 
 } // namespace
 
-ModelMaster::ModelMaster(Network& network, Random& random, Trace& trace, Boundaries& boundaries)
-    : network_(network), random_(random), trace_(trace), boundaries_(boundaries) {}
+ModelMaster::ModelMaster(Network& network,
+                         Streams& streams,
+                         TaskHistory& history,
+                         Random& random,
+                         Trace& trace,
+                         Boundaries& boundaries)
+    : network_(network), streams_(streams), history_(history), random_(random), trace_(trace),
+      boundaries_(boundaries) {
+    // So that a run sees what is rare: an update that replaces another, and long retries.
+    options_.external.unacknowledged_per_task_max = 3;
+    options_.external.update_retry_max = std::chrono::seconds(20);
+}
 
 // ---- life -----------------------------------------------------------------------------------
 void ModelMaster::load() {
@@ -48,10 +57,16 @@ void ModelMaster::load() {
     }
 }
 
+cluster::Step ModelMaster::new_step() const {
+    cluster::Step step(trace_.seen_with(clock_offset_));
+    step.watched = true;
+    return step;
+}
+
 void ModelMaster::start() {
     trace_.say("master: starts");
     load();
-    cluster::Step step(now());
+    auto step = new_step();
     heart_->begin(step, "cluster-of-the-simulation");
     check_step(step);
     refusing_ = disk_ == Disk::Full;
@@ -73,6 +88,8 @@ void ModelMaster::kill() {
     auto lost = std::exchange(committing_, std::nullopt).value_or(Pending());
     auto late = std::exchange(pending_, Pending());
     heart_.reset();
+    streams_.cut_all();
+    last_offer_ = OfferNumber();
     refusing_ = decide_wanted_ = false;
     stalled_ = false;
     for (const auto& [id, session] : std::exchange(session_of_, {})) {
@@ -131,7 +148,7 @@ bool ModelMaster::apply(const Event& event, Answer answer) {
     if (refusing_) {
         return false;
     }
-    cluster::Step step(now());
+    auto step = new_step();
     event(*heart_, step);
     step.more = true;
     push(std::move(step));
@@ -149,7 +166,7 @@ void ModelMaster::push(cluster::Step step) {
 
 void ModelMaster::decide() {
     decide_wanted_ = false;
-    cluster::Step step(now());
+    auto step = new_step();
     heart_->decide(step);
     push(std::move(step));
 }
@@ -174,6 +191,7 @@ void ModelMaster::begin_commit() {
 
 void ModelMaster::write(const Pending& batch) {
     for (const auto& step : batch.steps) {
+        streams_.write(step.changes);
         apply_changes(step.changes, records_);
     }
 }
@@ -225,12 +243,13 @@ void ModelMaster::recover() {
     const auto discarded = std::move(heart_);
     load();
     heart_->adopt_sessions(*discarded);
+    streams_.cut_all();
     heart_->cluster().check_invariants();
 }
 
 void ModelMaster::probe() {
     probe_due_ = trace_.now.mono + probe_interval;
-    cluster::Step step(now());
+    auto step = new_step();
     heart_->probe(step);
     check_step(step);
     if (disk_ == Disk::Good) {
@@ -260,6 +279,7 @@ void ModelMaster::release(Pending& batch) {
             }
         }
     }
+    tell_frameworks(batch);
     for (auto& [session, messages] : boxes) {
         Frame orders;
         orders.kind = Kind::Orders;
@@ -274,169 +294,24 @@ void ModelMaster::release(Pending& batch) {
     answer_all(batch, true);
 }
 
-// ---- promises -------------------------------------------------------------------------------
-void ModelMaster::check_step(const cluster::Step& step) const {
-    if (const auto fits = state::check_caps(step.changes); !fits) {
-        throw Violation(fits.error().message);
-    }
-    heart_->cluster().check_invariants();
-    for (const auto& [number, host] : heart_->cluster().hosts()) {
-        if (host.free().negative()) {
-            throw Violation(host.info.hostname + " is given more than it has");
+void ModelMaster::tell_frameworks(const Pending& batch) {
+    for (const auto& step : batch.steps) {
+        for (const auto& publication : step.publications) {
+            if (const auto* event = dynamic_cast<const external::Event*>(publication.get())) {
+                boundaries_.pass_master();
+                streams_.publish(*event);
+            } else if (const auto* changed =
+                           dynamic_cast<const cluster::TaskChanged*>(publication.get())) {
+                note_given_up(changed->task);
+            }
         }
     }
+    streams_.check_offers(records_, heart_->cluster());
 }
 
-void ModelMaster::check_durable(const cluster::Message& message) {
-    const auto task_record = [this](TaskNumber number) {
-        const auto found = records_.find({state::Table::Task, number.value});
-        state::TaskRecord record;
-        const bool read = found != records_.end() && record.ParseFromString(found->second);
-        return read ? std::optional(record) : std::nullopt;
-    };
-    if (const auto* launch = std::get_if<cluster::SendLaunch>(&message.body)) {
-        const auto& name = launch->launch.name.value;
-        if (!launched_.insert(name).second) {
-            throw Violation("a second LAUNCH is sent for " + name);
-        }
-        const auto record = task_record(launch->launch.number);
-        // Its own end may be in the same commit; the name is then gone for good.
-        if (record && record->name() != name) {
-            throw Violation("the number of " + name + " belongs to " + record->name());
-        }
-        if (!record && heart_->cluster().find_task(launch->launch.name) != nullptr) {
-            throw Violation("LAUNCH of " + name + " is sent and not durable");
-        }
-    } else if (const auto* kill = std::get_if<cluster::SendKill>(&message.body)) {
-        const auto record = task_record(kill->number);
-        const auto* host = heart_->cluster().find_host(message.session);
-        if (record && host != nullptr && record->host() == host->number.value &&
-            !record->kill_wanted()) {
-            throw Violation("KILL of " + record->name() + " is sent and not durable");
-        }
-    } else if (const auto* ack = std::get_if<cluster::SendAck>(&message.body)) {
-        const auto heard =
-            heard_.find({message.session, ack->number.value, ack->name.value, ack->stamp});
-        if (heard == heard_.end()) {
-            throw Violation("an ACK is sent for what was never reported in its session");
-        }
-        auto number = ack->number;
-        if (const auto* task = heart_->cluster().find_task(ack->name);
-            number.empty() && task != nullptr) {
-            number = task->number;
-        }
-        const auto record = task_record(number);
-        const auto* host = heart_->cluster().find_host(message.session);
-        if (!record || host == nullptr || record->host() != host->number.value) {
-            return;
-        }
-        if (is_terminal(heard->second) ||
-            record->state() != static_cast<std::uint32_t>(heard->second)) {
-            throw Violation("ACK of " + record->name() + " " +
-                            std::string(to_string(heard->second)) + " is sent and not durable");
-        }
-    }
-}
-
-// ---- the bus --------------------------------------------------------------------------------
-void ModelMaster::send(SessionNumber session, Frame frame) {
-    if (const auto found = connection_of_.find(session); found != connection_of_.end()) {
-        frame.session = session;
-        frame.epoch = heart_->cluster().epoch();
-        network_.send(found->second, Towards::Host, std::move(frame), trace_.now.mono);
-    }
-}
-
-void ModelMaster::forget(ConnectionId id) {
-    if (const auto found = session_of_.find(id); found != session_of_.end()) {
-        connection_of_.erase(found->second);
-        session_of_.erase(found);
-    }
-}
-
-void ModelMaster::refuse(ConnectionId id) {
-    forget(id);
-    Frame refused;
-    refused.kind = Kind::Refused;
-    network_.send(id, Towards::Host, std::move(refused), trace_.now.mono);
-}
-
-void ModelMaster::open(ConnectionId id, const Frame& hello) {
-    constexpr unsigned counter_bits = 32;
-    const SessionNumber session((heart_->cluster().epoch() << counter_bits) | ++sessions_opened_);
-    session_of_[id] = session;
-    connection_of_[session] = id;
-    apply([&](heart::Heart& heart, cluster::Step& step) {
-        heart.cluster().host_joined(session, hello.info, "key", step);
-    });
-}
-
-void ModelMaster::take(ConnectionId id, const Frame& frame) {
-    const auto found = session_of_.find(id);
-    if (frame.kind == Kind::Hello) {
-        if (refusing_) {
-            refuse(id);
-        } else {
-            open(id, frame);
-        }
-        return;
-    }
-    if (frame.kind == Kind::Closed) {
-        network_.close(id, Towards::Host, trace_.now.mono);
-        if (found != session_of_.end()) {
-            const auto session = found->second;
-            forget(id);
-            apply([&](heart::Heart& heart, cluster::Step& step) {
-                heart.cluster().connection_closed(session, step);
-            });
-        }
-        return;
-    }
-    const bool known = found != session_of_.end() && found->second == frame.session &&
-                       frame.epoch == heart_->cluster().epoch() &&
-                       heart_->cluster().find_host(frame.session) != nullptr;
-    if (!known) {
-        refuse(id);
-        return;
-    }
-    hear(frame.session, frame);
-}
-
-void ModelMaster::hear(SessionNumber session, const Frame& frame) {
-    heart_->heard(session, now());
-    if (frame.kind == Kind::Beat) {
-        send(session, Frame());
-    } else if (frame.kind == Kind::Host) {
-        apply([&](heart::Heart& heart, cluster::Step& step) {
-            heart.cluster().host_changed(session, frame.info, step);
-        });
-    } else if (frame.kind == Kind::Goodbye) {
-        apply([&](heart::Heart& heart, cluster::Step& step) {
-            heart.cluster().goodbye(session, frame.grace, step);
-        });
-    } else {
-        for (const auto& status : frame.statuses) {
-            heard_[{session,
-                    status.number.value,
-                    status.number.empty() ? status.name.value : "",
-                    status.stamp}] = status.state;
-        }
-        std::size_t at = 0;
-        do {
-            const auto end = std::min(frame.statuses.size(), at + slice);
-            const std::vector<TaskStatus> part(
-                frame.statuses.begin() + static_cast<std::ptrdiff_t>(at),
-                frame.statuses.begin() + static_cast<std::ptrdiff_t>(end));
-            const bool last = end == frame.statuses.size();
-            apply([&](heart::Heart& heart, cluster::Step& step) {
-                if (frame.kind == Kind::Inventory) {
-                    heart.cluster().inventory(session, part, last, step);
-                } else {
-                    heart.cluster().statuses(session, part, step);
-                }
-            });
-            at = end;
-        } while (at < frame.statuses.size());
+void ModelMaster::note_given_up(const cluster::Task& task) {
+    if (task.reported == TaskState::Gone || task.reported == TaskState::GoneByOperator) {
+        history_.given_up.insert(task.name.value);
     }
 }
 

@@ -5,7 +5,9 @@
 
 #include "master/heart/heart.hpp"
 #include "tests/simulation/boundaries.hpp"
+#include "tests/simulation/dockerd.hpp"
 #include "tests/simulation/network.hpp"
+#include "tests/simulation/streams.hpp"
 #include "tests/simulation/trace.hpp"
 
 #include <functional>
@@ -19,7 +21,7 @@ class ModelMaster {
   public:
     using Event = std::function<void(heart::Heart&, cluster::Step&)>;
     using Answer = std::function<void(bool committed)>;
-    using Records = std::map<std::pair<state::Table, std::uint64_t>, std::string>;
+    using Records = Streams::Records;
 
     enum class Disk : std::uint8_t {
         Good,
@@ -27,7 +29,12 @@ class ModelMaster {
         Broken ///< fails in ways that leave open what was written: the process gives up
     };
 
-    ModelMaster(Network& network, Random& random, Trace& trace, Boundaries& boundaries);
+    ModelMaster(Network& network,
+                Streams& streams,
+                TaskHistory& history,
+                Random& random,
+                Trace& trace,
+                Boundaries& boundaries);
 
     /// Throws Crash when the disk is broken.
     void start();
@@ -54,6 +61,9 @@ class ModelMaster {
 
     [[nodiscard]] bool refusing() const { return refusing_; }
 
+    /// Whether apply() would take an event.
+    [[nodiscard]] bool takes_calls() const { return up() && !stalled_ && !refusing_; }
+
     [[nodiscard]] bool stalled() const { return stalled_; }
 
     [[nodiscard]] Disk disk() const { return disk_; }
@@ -72,6 +82,7 @@ class ModelMaster {
 
     [[nodiscard]] Now now() const { return trace_.seen_with(clock_offset_); }
 
+    [[nodiscard]] cluster::Step new_step() const;
     void load();
     void push(cluster::Step step);
     void decide();
@@ -84,7 +95,11 @@ class ModelMaster {
     void settle(Pending& batch);
     void release(Pending& batch);
     static void answer_all(Pending& batch, bool committed);
-    void check_step(const cluster::Step& step) const;
+    void tell_frameworks(const Pending& batch);
+    void note_given_up(const cluster::Task& task);
+    // master_promises.cpp
+    void check_step(const cluster::Step& step);
+    void check_placements();
     void check_durable(const cluster::Message& message);
     void open(ConnectionId id, const Frame& hello);
     void refuse(ConnectionId id);
@@ -93,6 +108,8 @@ class ModelMaster {
     void send(SessionNumber session, Frame frame);
 
     Network& network_;
+    Streams& streams_;
+    TaskHistory& history_;
     Random& random_;
     Trace& trace_;
     Boundaries& boundaries_;
@@ -115,6 +132,8 @@ class ModelMaster {
     std::map<SessionNumber, ConnectionId> connection_of_;
     std::uint64_t sessions_opened_ = 0;
 
+    TaskNumber last_task_;           ///< that check_placements() has seen
+    OfferNumber last_offer_;         ///< likewise, of this heart's epoch
     std::set<std::string> launched_; ///< every name that a LAUNCH has left for
     /// What was heard, by session, task and stamp: what an ACK must have made durable.
     std::map<std::tuple<SessionNumber, std::uint64_t, std::string, std::uint64_t>, TaskState>

@@ -34,7 +34,7 @@ void People::change_an_app() {
     }
     if (random_.percent(15)) {
         more += R"(,"constraints":[["hostname","UNIQUE"]])";
-        app.instances = std::min(app.instances, static_cast<int>(hosts_) - 2);
+        app.instances = std::min(app.instances, static_cast<int>(hosts_));
     }
     // Room enough for all on one host less, old and new together.
     app.definition =

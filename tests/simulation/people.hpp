@@ -21,6 +21,7 @@ class People {
         bool asked = false;         ///< a request is open
     };
 
+    /// `hosts`: how many an app can count on.
     People(std::size_t hosts, ModelMaster& master, Random& random, Trace& trace)
         : hosts_(hosts), master_(master), random_(random), trace_(trace) {}
 

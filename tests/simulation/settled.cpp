@@ -12,9 +12,15 @@ namespace {
 /// A task as the hosts show it.
 struct Seen {
     std::string name;
-    std::string app;
+    std::string framework;
+    std::string app; ///< empty: a foreign framework's
     std::string spec_hash;
 };
+
+std::string label_of(const test::DockerModel::Container& container, const char* label) {
+    const auto found = container.state.labels.find(label);
+    return found == container.state.labels.end() ? "" : found->second;
+}
 
 std::vector<Seen> running(const Outcome& outcome) {
     std::vector<Seen> tasks;
@@ -24,10 +30,10 @@ std::vector<Seen> running(const Outcome& outcome) {
         }
         for (const auto& [id, container] : outcome.hosts[i]->docker().model().containers()) {
             if (container.is_running()) {
-                const auto& labels = container.state.labels;
-                tasks.push_back({labels.at(executor::label::task),
-                                 labels.at(executor::label::app),
-                                 labels.at(executor::label::spec_hash)});
+                tasks.push_back({label_of(container, executor::label::task),
+                                 label_of(container, executor::label::framework),
+                                 label_of(container, executor::label::app),
+                                 label_of(container, executor::label::spec_hash)});
             }
         }
     }
@@ -38,6 +44,14 @@ std::size_t wanted_instances(const People& people) {
     std::size_t wanted = 0;
     for (const auto& [id, app] : people.apps()) {
         wanted += app.deleted ? 0U : static_cast<std::size_t>(app.instances);
+    }
+    return wanted;
+}
+
+std::size_t wanted_tasks(const Outcome& outcome) {
+    auto wanted = wanted_instances(outcome.people);
+    for (const auto& scheduler : outcome.schedulers) {
+        wanted += scheduler->wanted();
     }
     return wanted;
 }
@@ -80,10 +94,28 @@ std::string unsettled_apps(const Outcome& outcome, const std::vector<Seen>& task
             return "the deployment of " + id + " is open";
         }
     }
-    const auto wanted = wanted_instances(outcome.people);
+    const auto wanted = wanted_tasks(outcome);
     return tasks.size() == wanted ? ""
                                   : std::to_string(tasks.size()) + " containers run, " +
                                         std::to_string(wanted) + " are wanted";
+}
+
+/// Each foreign framework believes what is true, and its containers are its tasks.
+std::string unsettled_frameworks(const Outcome& outcome, const std::vector<Seen>& tasks) {
+    for (const auto& scheduler : outcome.schedulers) {
+        if (const auto wrong = scheduler->unsettled(); !wrong.empty()) {
+            return wrong;
+        }
+    }
+    const auto& heart = outcome.master.heart();
+    for (const auto& seen : tasks) {
+        const auto* task = heart.cluster().find_task(TaskName(seen.name));
+        if (task == nullptr || task->framework != seen.framework ||
+            task->state() != TaskState::Running) {
+            return seen.name + " runs and is not known as running";
+        }
+    }
+    return "";
 }
 
 /// What executors believe: nothing but what runs, and ended ones whose container is kept.
@@ -113,8 +145,8 @@ std::string unsettled_records(const Outcome& outcome) {
         const auto& host = heart.cluster().find_host(task.host)->info.id;
         if (outcome.lost_host && host == outcome.hosts[*outcome.lost_host]->info().id) {
             ++away;
-            specs.insert(task.spec);
         }
+        specs.insert(task.spec);
     }
     for (const auto& [id, app] : heart.services().apps()) {
         specs.insert(app.spec);
@@ -135,7 +167,7 @@ std::string unsettled_records(const Outcome& outcome) {
     };
     auto wrong = compare(state::Table::App, apps, "apps");
     if (wrong.empty()) {
-        wrong = compare(state::Table::Task, wanted_instances(outcome.people) + away, "tasks");
+        wrong = compare(state::Table::Task, wanted_tasks(outcome) + away, "tasks");
     }
     return wrong.empty() ? compare(state::Table::Spec, specs.size(), "specs") : wrong;
 }
@@ -145,7 +177,14 @@ std::string unsettled_records(const Outcome& outcome) {
 std::string unsettled(const Outcome& outcome) {
     auto wrong = unsettled_requests(outcome);
     if (wrong.empty()) {
-        wrong = unsettled_apps(outcome, running(outcome));
+        wrong = outcome.operators.unsettled();
+    }
+    const auto tasks = running(outcome);
+    if (wrong.empty()) {
+        wrong = unsettled_frameworks(outcome, tasks);
+    }
+    if (wrong.empty()) {
+        wrong = unsettled_apps(outcome, tasks);
     }
     if (wrong.empty()) {
         wrong = unsettled_books(outcome);

@@ -3,7 +3,9 @@
 
 #include "tests/simulation/host.hpp"
 #include "tests/simulation/master.hpp"
+#include "tests/simulation/operators.hpp"
 #include "tests/simulation/people.hpp"
+#include "tests/simulation/scheduler.hpp"
 
 #include <memory>
 #include <optional>
@@ -13,12 +15,15 @@
 namespace methos::simulation {
 
 using Hosts = std::vector<std::unique_ptr<Host>>;
+using Schedulers = std::vector<std::unique_ptr<Scheduler>>;
 
 /// What the end of a run is judged by.
 struct Outcome {
     const ModelMaster& master;
     const Hosts& hosts;
     const People& people;
+    const Operators& operators;
+    const Schedulers& schedulers;
     std::optional<std::size_t> lost_host; ///< gone for good: what it runs does not count
 };
 

@@ -1,5 +1,6 @@
-// One run: a master, hosts, people who change apps, and faults, all from one seed; then calm, after
-// which everything must be as it was wanted. Throws Violation when a promise is broken.
+// One run: a master, hosts, people who change apps and hosts, foreign frameworks, and faults, all
+// from one seed; then calm, after which everything must be as it was wanted. Throws Violation when
+// a promise is broken.
 #pragma once
 
 #include "tests/simulation/people.hpp"
@@ -35,6 +36,7 @@ class World {
     void script();
     void calm();
     void turn();
+    void change_something(std::uint64_t chance);
     void deliver();
     void deliver(ConnectionId id);
 
@@ -43,9 +45,12 @@ class World {
     Network network_;
     Boundaries boundaries_;
     TaskHistory history_;
+    Streams streams_;
     ModelMaster master_;
     Hosts hosts_;
+    Operators operators_;
     People people_;
+    Schedulers schedulers_;
     Storm storm_;
     bool scripted_;
 };
