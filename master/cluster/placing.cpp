@@ -8,8 +8,10 @@ namespace methos::cluster {
 
 namespace {
 
-/// So many tasks in a row while others wait.
+/// So many tasks in a row while others wait: each turn looks at all hosts, so where there are many
+/// of them it is made worth it, and where there are few nobody gets all of it in one turn.
 constexpr std::size_t batch_max = 16;
+constexpr std::size_t hosts_per_batched_task = 64;
 constexpr std::size_t victims_max = 16; ///< that one task may replace; also what fits into a step
 /// Longer than a kill may take; then the room is anybody's.
 constexpr Duration clearing_max = std::chrono::minutes(5);
@@ -97,9 +99,11 @@ bool Cluster::place(Demand& demand, Shares::Client client, Cycle& cycle, Step& s
     }
     auto& heap = candidates_for(demand, cycle, step.now);
     std::make_heap(heap.begin(), heap.end(), worse);
+    const auto batch =
+        std::clamp<std::size_t>(hosts_.size() / hosts_per_batched_task, 1, batch_max);
     for (std::size_t placed = 0; demand.count > 0;) {
         if (!step.has_room() || cycle.budget <= 0 ||
-            (placed >= batch_max && shares_.others_wait(client))) {
+            (placed >= batch && shares_.others_wait(client))) {
             return true;
         }
         if (!shares_.headroom(demand.role).contains(demand.resources)) {
