@@ -6,106 +6,39 @@ What runs is asked of the Engines, never only of Methos. The npm packages come b
 folder of this test's own.
 """
 
-import json
-import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
-import threading
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
+from tests.clients import npm_framework
+from tests.clients.npm_framework import NpmFramework
 from tests.support import lab as lab_module
 from tests.support.cluster_case import PAGE_COMMAND, SETTLE_SECONDS, SKIPPED, ClusterCase
 from tests.support.lab import HUB_IP, UPSTREAM_NAME
 from tests.support.rest import Rest, wait_until
 
-SOURCES = pathlib.Path(__file__).with_name("mesos_framework")
-NPM_SECONDS = 240
 PACKAGES = None  # the folder with node_modules
 END_STATES = {"TASK_KILLED", "TASK_FAILED", "TASK_FINISHED", "TASK_LOST", "TASK_ERROR"}
 
 
 def why_not():
-    reason = lab_module.why_not()
-    if reason:
-        return reason
-    for program in ("node", "npm"):
-        if not shutil.which(program):
-            return f"{program} is missing; apt-get install nodejs npm"
-    return ""
-
-
-def install_packages(folder):
-    """The locked packages; before the test enters the lab's network, from which no registry is reachable."""
-    for name in ("package.json", "package-lock.json", "framework.js"):
-        shutil.copy(SOURCES / name, folder)
-    done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder, capture_output=True,
-                          stdin=subprocess.DEVNULL, text=True, timeout=NPM_SECONDS, check=False)
-    return "" if done.returncode == 0 else f"npm ci failed (is a registry reachable?): {done.stderr.strip()[-400:]}"
-
-
-class Framework:
-    """One process of framework.js, its lines read by a thread."""
-
-    def __init__(self, case, name, instances=0, framework_id=None, cpus=0.1, ports=1):
-        wanted = {"host": HUB_IP, "port": 8080, "token": case.lab.token, "name": name, "instances": instances,
-                  "image": f"{UPSTREAM_NAME}/lib/demo:1", "command": PAGE_COMMAND, "cpus": cpus, "mem": 32,
-                  "ports": ports, "frameworkId": framework_id}
-        self.case = case
-        self.events = []
-        self.process = subprocess.Popen(["node", "--no-deprecation", PACKAGES / "framework.js", json.dumps(wanted)],
-                                        cwd=case.lab.folder, env={**os.environ, "LOG_FOLDER": str(case.lab.folder)},
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
-        case.addCleanup(self.kill)
-
-    def read(self):
-        for line in self.process.stdout:
-            if line.startswith('{"event"'):
-                self.events.append(json.loads(line))
-
-    def kill(self):
-        """SIGKILL: it is gone without a word."""
-        self.process.kill()
-        self.process.wait()
-        self.reader.join()
-        self.process.stdin.close()
-        self.process.stdout.close()
-
-    def do(self, what, **more):
-        self.process.stdin.write(json.dumps({"do": what, **more}) + "\n")
-        self.process.stdin.flush()
-
-    def seen(self, kind):
-        return [event for event in list(self.events) if event["event"] == kind]
-
-    def wait(self, what, condition):
-        return wait_until(f"{what}; {self.seen('error')[-3:]}", condition, SETTLE_SECONDS)
-
-    def wait_subscribed(self):
-        return self.wait("subscribed", lambda: self.seen("subscribed"))[-1]["framework"]
-
-    def states(self):
-        """The last state of each task that it was told of."""
-        return {event["task"]: event["state"] for event in self.seen("update")}
-
-    def running(self):
-        return {task for task, state in self.states().items() if state == "TASK_RUNNING"}
-
-    def agent_of(self, task):
-        return next(event["agent"] for event in reversed(self.seen("update")) if event["task"] == task)
-
-    def wait_running(self, count):
-        self.wait(f"{count} tasks run", lambda: len(self.running()) == count)
+    return lab_module.why_not() or npm_framework.why_not()
 
 
 class MesosFrameworkTest(ClusterCase):
     hosts_wanted = 2
+
+    def framework(self, name, **wanted):
+        """Started inside the lab; with other numbers where `wanted` says so."""
+        wanted = {"host": HUB_IP, "port": 8080, "token": self.lab.token, "name": name,
+                  "image": f"{UPSTREAM_NAME}/lib/demo:1", "command": PAGE_COMMAND, "cpus": 0.1, "ports": 1, **wanted}
+        framework = NpmFramework(PACKAGES, self.lab.folder, wanted)
+        self.addCleanup(framework.kill)
+        return framework
 
     def containers_of(self, framework_id):
         """Ids of the running containers of a framework, by task, from the Engines."""
@@ -121,7 +54,7 @@ class MesosFrameworkTest(ClusterCase):
         return self.lab.api.post("/api/v1", {"type": call})
 
     def test_launch_run_kill_reconcile_and_tear_down(self):
-        framework = Framework(self, "one", instances=3)
+        framework = self.framework("one", instances=3)
         framework_id = framework.wait_subscribed()
         framework.wait_running(3)
         self.assertEqual(framework.running(), set(self.containers_of(framework_id)))
@@ -149,12 +82,12 @@ class MesosFrameworkTest(ClusterCase):
             for entry in self.operator("GET_FRAMEWORKS")["get_frameworks"]["completed_frameworks"]])
 
     def test_another_process_takes_over_what_runs(self):
-        first = Framework(self, "over", instances=2)
+        first = self.framework("over", instances=2)
         framework_id = first.wait_subscribed()
         first.wait_running(2)
         before = self.containers_of(framework_id)
         first.kill()
-        second = Framework(self, "over", framework_id=framework_id)
+        second = self.framework("over", frameworkId=framework_id)
         self.assertEqual(framework_id, second.wait_subscribed())
         second.do("reconcile")
         second.wait_running(2)
@@ -163,7 +96,7 @@ class MesosFrameworkTest(ClusterCase):
 
     def test_the_connection_outlives_its_silence(self):
         """mesos-framework gives up after 10 s without a byte; heartbeats come sooner."""
-        framework = Framework(self, "quiet")
+        framework = self.framework("quiet")
         framework_id = framework.wait_subscribed()
         framework.wait("heartbeats come", lambda: len(framework.seen("heartbeat")) >= 3)
         self.assertEqual(1, len(framework.seen("subscribed")))
@@ -172,8 +105,8 @@ class MesosFrameworkTest(ClusterCase):
 
     def test_two_frameworks_and_the_services_share_the_hosts(self):
         """Eight cpus: two greedy frameworks and an app, each gets what it asked for, and none waits for the others."""
-        first = Framework(self, "left", instances=4, cpus=0.5)
-        second = Framework(self, "right", instances=4, cpus=0.5)
+        first = self.framework("left", instances=4, cpus=0.5)
+        second = self.framework("right", instances=4, cpus=0.5)
         app = self.deploy("beside", 3)
         ids = [first.wait_subscribed(), second.wait_subscribed()]
         first.wait_running(4)
@@ -191,7 +124,7 @@ if __name__ == "__main__":
     missing = why_not()
     if not missing:
         PACKAGES = pathlib.Path(tempfile.mkdtemp(prefix="methos-npm-"))
-        missing = install_packages(PACKAGES)
+        missing = npm_framework.install_packages(PACKAGES)
     if missing:
         print(f"skipped: {missing}", flush=True)
         sys.exit(SKIPPED)

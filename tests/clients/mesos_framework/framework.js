@@ -2,7 +2,7 @@
 // task; what it is told goes to stdout, one JSON object a line, and what it shall do comes from stdin.
 //
 //   node framework.js '{"host":..., "port":..., "token":..., "name":..., "instances":N, "image":..., "command":...,
-//                       "cpus":..., "mem":..., "ports":..., "frameworkId":...}'
+//                       "cpus":..., "mem":..., "ports":..., "frameworkId":..., "role":..., "restartStates":[...]}'
 //   stdin: {"do":"kill","task":T,"agent":A} | {"do":"reconcile","task":T,"agent":A} | {"do":"reconcile"} |
 //          {"do":"teardown"}
 "use strict";
@@ -12,6 +12,15 @@ const mesos = Mesos.getMesos();
 const readline = require("readline");
 
 const wanted = JSON.parse(process.argv[2]);
+
+if (wanted.role) { // the package has no option for it; the message that it sends has the field
+    const FrameworkInfo = mesos.FrameworkInfo;
+    mesos.FrameworkInfo = function (...fields) {
+        const info = new FrameworkInfo(...fields);
+        info.role = wanted.role;
+        return info;
+    };
+}
 
 function say(event, more) {
     process.stdout.write(JSON.stringify({ event, ...more }) + "\n");
@@ -37,7 +46,7 @@ const scheduler = new Scheduler({
     port: wanted.port,
     frameworkName: wanted.name,
     frameworkFailoverTimeout: 600,
-    restartStates: ["TASK_FAILED", "TASK_LOST", "TASK_ERROR"],
+    restartStates: wanted.restartStates || ["TASK_FAILED", "TASK_LOST", "TASK_ERROR"],
     logging: { path: process.env.LOG_FOLDER, fileName: wanted.name + ".log", level: "error" },
     tasks,
 });
