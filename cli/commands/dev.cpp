@@ -1,24 +1,20 @@
 #include "cli/commands/dev.hpp"
 
-#include "cli/client/child_process.hpp"
 #include "cli/client/free_port.hpp"
 #include "cli/client/master.hpp"
+#include "cli/commands/dev_cluster.hpp"
 #include "cli/commands/session.hpp"
 #include "core/base/units.hpp"
 
-#include <sys/signalfd.h>
+#include <nlohmann/json.hpp>
 
-#include <cerrno>
-#include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <ostream>
-#include <poll.h>
+#include <set>
 #include <sstream>
 #include <system_error>
 #include <unistd.h>
-#include <vector>
 
 namespace methos::cli {
 
@@ -28,7 +24,6 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 constexpr auto start_limit = 60s; ///< until the master answers /ping
-constexpr auto stop_limit = 15s;  ///< of one daemon; its own watchdog takes 10 s
 constexpr auto look_interval = 100ms;
 
 struct Addresses {
@@ -156,128 +151,6 @@ class DevContext {
     fs::path file_;
 };
 
-/// SIGINT, SIGTERM and SIGCHLD as something to poll, instead of as interruptions.
-class Signals {
-  public:
-    Signals() : descriptor_(make()) {}
-
-    Signals(const Signals&) = delete;
-    Signals& operator=(const Signals&) = delete;
-
-    ~Signals() { ::close(descriptor_); }
-
-    [[nodiscard]] int get() const { return descriptor_; }
-
-    /// Whether one of those that came asks for the end.
-    [[nodiscard]] bool take_end_request() const {
-        bool asked = false;
-        signalfd_siginfo info{};
-        while (::read(descriptor_, &info, sizeof(info)) == sizeof(info)) {
-            asked = asked || info.ssi_signo != SIGCHLD;
-        }
-        return asked;
-    }
-
-  private:
-    static int make() {
-        sigset_t set;
-        sigemptyset(&set);
-        for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) {
-            sigaddset(&set, number);
-        }
-        const int refused = ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
-        if (refused != 0) {
-            throw std::system_error(refused, std::generic_category(), "cannot block signals");
-        }
-        const int descriptor = ::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-        if (descriptor < 0) {
-            throw std::system_error(errno, std::generic_category(), "cannot wait for signals");
-        }
-        return descriptor;
-    }
-
-    int descriptor_;
-};
-
-/// The three daemons: started in order, their lines printed, ended in the opposite order.
-class DevCluster {
-  public:
-    explicit DevCluster(Terminal& terminal) : terminal_(terminal) {}
-
-    void start(const std::string& name, const std::vector<std::string>& command) {
-        children_.push_back(std::make_unique<ChildProcess>(name, command));
-    }
-
-    /// Prints what comes, for at most `limit`. False when it is time to end: a signal, or a daemon
-    /// that ended (which is told).
-    bool turn(Duration limit) {
-        pump(limit);
-        if (signals_.take_end_request()) {
-            return false;
-        }
-        for (const auto& child : children_) {
-            if (!child->is_running()) {
-                print_lines();
-                terminal_.err << "methos-" << child->name() << " " << child->how_it_ended()
-                              << ", so the others are ended too; its last lines above say why\n";
-                code_ = exit_code::failed;
-                return false;
-            }
-        }
-        return true;
-    }
-
-    void stop() {
-        while (!children_.empty()) {
-            auto& child = *children_.back();
-            child.send_signal(SIGTERM);
-            const auto give_up = SystemClock().now().mono + stop_limit;
-            while (child.is_running() && SystemClock().now().mono < give_up) {
-                pump(look_interval);
-                static_cast<void>(signals_.take_end_request());
-            }
-            print_lines();
-            children_.pop_back();
-        }
-    }
-
-    void fail() { code_ = exit_code::failed; }
-
-    [[nodiscard]] int code() const { return code_; }
-
-  private:
-    void pump(Duration limit) {
-        std::vector<pollfd> watched;
-        watched.push_back(pollfd{signals_.get(), POLLIN, 0});
-        for (const auto& child : children_) {
-            if (child->output() >= 0) {
-                watched.push_back(pollfd{child->output(), POLLIN, 0});
-            }
-        }
-        const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(limit).count();
-        ::poll(watched.data(), watched.size(), static_cast<int>(ms));
-        print_lines();
-    }
-
-    void print_lines() {
-        constexpr std::size_t name_columns = 9;
-        for (const auto& child : children_) {
-            auto head = child->name();
-            head.resize(name_columns, ' ');
-            const auto painted = paint(head + "| ", Tone::Faint, terminal_.colour);
-            child->read_lines([this, &painted](const std::string& line) {
-                terminal_.out << painted << line << '\n';
-            });
-        }
-        terminal_.out << std::flush;
-    }
-
-    Terminal& terminal_;
-    Signals signals_;
-    std::vector<std::unique_ptr<ChildProcess>> children_;
-    int code_ = exit_code::done;
-};
-
 bool answers_ping(const std::string& url) {
     Target target;
     target.url = url;
@@ -301,6 +174,48 @@ bool wait_for_master(DevCluster& cluster, Terminal& terminal, const std::string&
                          << format_duration(start_limit) << "\n";
             cluster.fail();
             return false;
+        }
+    }
+    return false;
+}
+
+/// What the master says of its hosts; nothing while it does not say.
+std::set<std::string> host_states(const ContextEntry& entry) {
+    Target target;
+    target.url = entry.url;
+    std::istringstream(read_text(entry.token_file)) >> target.token;
+    std::set<std::string> states;
+    try {
+        Master master(target, Interrupts::Ignore, 1s);
+        const auto answer = master.call("GET", "/methos/v1/hosts", "list the hosts");
+        const auto document = parse_answer(answer, "the hosts");
+        for (const auto& host : document.value("hosts", nlohmann::ordered_json::array())) {
+            states.insert(host.value("state", ""));
+        }
+    } catch (const Failure&) {
+        return {}; // not yet
+    } catch (const nlohmann::json::exception&) {
+        return {}; // no master of ours; its own lines say what it is
+    }
+    return states;
+}
+
+/// Says that the cluster runs when something can run on it, and until then what is missing. False
+/// when it is time to end.
+bool wait_for_host(DevCluster& cluster,
+                   Terminal& terminal,
+                   const ContextEntry& entry,
+                   const std::string& docker) {
+    bool told = false;
+    while (cluster.turn(look_interval)) {
+        const auto states = host_states(entry);
+        if (states.contains("UP")) {
+            return true;
+        }
+        if (states.contains("DOCKER_DOWN") && !told) {
+            terminal.err << "Docker at " << docker << " does not answer, so nothing can run yet. "
+                         << "Start it, or name another with --docker; Ctrl-C ends this.\n";
+            told = true;
         }
     }
     return false;
@@ -348,6 +263,9 @@ void run_until_asked(DevCluster& cluster,
                    "--data-dir",
                    folder("executor")});
     const DevContext context(environment.config_file(), entry);
+    if (!wait_for_host(cluster, terminal, entry, options.docker)) {
+        return;
+    }
     terminal.err << "A cluster of this machine runs: API at " << entry.url << ", registry at "
                  << entry.registry << ", data in " << data.string()
                  << ".\nTry `methos --context dev hosts`; Ctrl-C ends it.\n";

@@ -94,6 +94,12 @@ struct PretendTree {
         write_pretender(folder.path() / "executor/methos-executor", for_ever);
     }
 
+    /// Where the master would.
+    void write_token(const std::string& token) const {
+        fs::create_directories(folder.path() / "data/master");
+        std::ofstream(folder.path() / "data/master/admin.token") << token << "\n";
+    }
+
     [[nodiscard]] std::vector<std::string> dev(const std::string& master_address) const {
         return with_environment({"HOME=" + folder.file("home")},
                                 {folder.file("cli/methos"),
@@ -167,7 +173,12 @@ TEST_CASE("Ctrl-C ends a log that is followed", "[cli]") {
 
 TEST_CASE("dev starts proxy, master and executor, and ends them in the opposite order", "[cli]") {
     ScriptedMaster master; // answers /ping where the pretended one should
+    master.answer_in_turn("GET /methos/v1/hosts",
+                          {R"({"hosts":[]})",
+                           R"({"hosts":[{"state":"DOCKER_DOWN"}]})",
+                           R"({"hosts":[{"state":"UP"}]})"});
     const PretendTree tree;
+    tree.write_token("secret");
     Running dev(tree.dev(master.address()));
     dev.wait_for("executor | called");
     const auto& output = dev.output();
@@ -177,7 +188,9 @@ TEST_CASE("dev starts proxy, master and executor, and ends them in the opposite 
     CHECK(output.find("--join @" + tree.folder.file("data/master/join.token") +
                       " --docker unix:///pretended.sock --registry-proxy http://127.0.0.1:") !=
           std::string::npos);
-    dev.wait_for("Ctrl-C ends it");
+    dev.wait_for("Docker at unix:///pretended.sock does not answer, so nothing can run yet");
+    CHECK(output.find("A cluster of this machine runs") == std::string::npos);
+    dev.wait_for("A cluster of this machine runs");
     CHECK(tree.config().find("url = \"http://" + master.address() + "\"") != std::string::npos);
     CHECK(tree.config().find("current = \"dev\"") == 0);
 
@@ -190,6 +203,20 @@ TEST_CASE("dev starts proxy, master and executor, and ends them in the opposite 
     CHECK(master_end < proxy_end);
     CHECK(proxy_end != std::string::npos);
     CHECK(tree.config().empty());
+}
+
+TEST_CASE("dev ends while it waits for Docker", "[cli]") {
+    ScriptedMaster master;
+    master.answer("GET /methos/v1/hosts", 200, R"({"hosts":[{"state":"DOCKER_DOWN"}]})");
+    const PretendTree tree;
+    tree.write_token("secret");
+    Running dev(tree.dev(master.address()));
+    dev.wait_for("does not answer, so nothing can run yet");
+    dev.send_signal(SIGINT);
+    CHECK(dev.wait_for_end() == "ended with code 0");
+    const auto& output = dev.output();
+    CHECK(output.find("does not answer") == output.rfind("does not answer")); // said once
+    CHECK(output.find("A cluster of this machine runs") == std::string::npos);
 }
 
 TEST_CASE("dev ends when one of its daemons does, and says which", "[cli]") {
