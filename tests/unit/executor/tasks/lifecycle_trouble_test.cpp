@@ -1,0 +1,185 @@
+// The task lifecycle when the Engine's answers are cut, contradict each other or do not come, and
+// what it makes of what an earlier executor left behind.
+#include "tests/unit/executor/tasks/lifecycle_bench.hpp"
+
+namespace methos::executor {
+
+using namespace std::chrono_literals;
+
+SCENARIO("a connection cut during start does not start the container twice") {
+    Bench bench;
+    bench.to_started();
+    (void)bench.feed(event::StartFailed{CallFailure::NoAnswer, "cut"});
+    bench.now.mono += 1s;
+    REQUIRE(find<action::Inspect>(bench.feed(event::Timer())) != nullptr);
+
+    WHEN("it runs all the same") {
+        const auto seen = bench.feed(event::Seen{Bench::facts(Status::Running)});
+        CHECK(states(seen) == std::vector{TaskState::Running});
+    }
+    WHEN("it has run and ended") {
+        const auto seen = bench.feed(event::Seen{Bench::facts(Status::Exited, 1)});
+        CHECK(states(seen) == std::vector{TaskState::Running, TaskState::Failed});
+    }
+    WHEN("it was still created, and the answer that says so waited for us") {
+        bench.now.mono += 15s;
+        const auto seen = bench.feed(event::Seen{Bench::facts(Status::Created)});
+        THEN("it may have been started meanwhile: nothing is removed before a fresh look") {
+            CHECK(find<action::Remove>(seen) == nullptr);
+            bench.now.mono += 1s;
+            REQUIRE(find<action::Inspect>(bench.feed(event::Timer())) != nullptr);
+            const auto fresh = bench.feed(event::Seen{Bench::facts(Status::Running)});
+            CHECK(states(fresh) == std::vector{TaskState::Running});
+        }
+    }
+    WHEN("it is still created") {
+        const auto seen = bench.feed(event::Seen{Bench::facts(Status::Created)});
+        CHECK(find<action::Start>(seen) == nullptr);
+        THEN("in the end it is removed, and another one is made") {
+            bench.now.mono += 15s;
+            (void)bench.feed(event::Timer());
+            const auto late = bench.feed(event::Seen{Bench::facts(Status::Created)});
+            REQUIRE(find<action::Remove>(late) != nullptr);
+            CHECK(find<action::Create>(bench.feed(event::Removed())) != nullptr);
+            const auto created = bench.feed(event::Created{"c2"});
+            REQUIRE(find<action::Start>(created) != nullptr);
+            CHECK(find<action::Start>(created)->container_id == "c2");
+        }
+        THEN("a kill removes it") {
+            (void)bench.feed(event::Kill{1s});
+            bench.now.mono += 1s;
+            (void)bench.feed(event::Timer());
+            const auto late = bench.feed(event::Seen{Bench::facts(Status::Created)});
+            REQUIRE(find<action::Remove>(late) != nullptr);
+            CHECK(states(bench.feed(event::Removed())) == std::vector{TaskState::Killed});
+        }
+    }
+}
+
+SCENARIO("a containerd that is away fails a task only when it stays away") {
+    Bench bench;
+    bench.to_started();
+    const auto away_since = bench.now.mono;
+    const Duration outage = GENERATE(20s, 600s);
+    int starts = 1;
+    Actions actions = bench.feed(event::StartFailed{CallFailure::Retryable, "unavailable"});
+    // STARTING is reported again with what Docker says meanwhile.
+    REQUIRE(states(actions) == std::vector{TaskState::Starting});
+    const auto is_starting = [&bench] {
+        return bench.life.last_status().state == TaskState::Starting;
+    };
+    for (int turn = 0; turn < 200 && is_starting(); ++turn) {
+        if (find<action::Inspect>(actions) != nullptr) {
+            auto refused = Bench::facts(Status::Created);
+            refused.error = "unavailable";
+            actions = bench.feed(event::Seen{refused});
+        } else if (find<action::Remove>(actions) != nullptr) {
+            actions = bench.feed(event::Removed());
+        } else if (find<action::Create>(actions) != nullptr) {
+            actions = bench.feed(event::Created{"c2"});
+            ++starts;
+            // Created reports STARTING; what matters is what becomes of the start.
+            REQUIRE(find<action::Start>(actions) != nullptr);
+            if (bench.now.mono - away_since > outage) {
+                (void)bench.feed(event::Started());
+                auto running = Bench::facts(Status::Running);
+                running.id = "c2";
+                actions = bench.feed(event::Seen{running});
+            } else {
+                actions = bench.feed(event::StartFailed{CallFailure::Retryable, "unavailable"});
+            }
+        } else {
+            REQUIRE(bench.life.wake_at());
+            bench.now.mono = *bench.life.wake_at();
+            actions = bench.feed(event::Timer());
+        }
+    }
+    const bool came_back = outage == 20s;
+    const auto expected = came_back ? TaskState::Running : TaskState::Failed;
+    CHECK(states(actions) == std::vector{expected});
+    CHECK(bench.now.mono - away_since >= std::min<Duration>(outage, 60s));
+    CHECK(bench.now.mono - away_since <= 70s);
+    CHECK(starts >= 3);
+    CHECK(starts <= 25); // the pauses grow, though what is around a start goes well
+}
+
+SCENARIO("a name conflict is resolved by looking at who has the name") {
+    Bench bench;
+    (void)bench.feed(event::Begin());
+    (void)bench.feed(event::ImageReady{"sha256:1"});
+    const auto conflict = bench.feed(event::CreateFailed{CallFailure::NameConflict, "taken"});
+    REQUIRE(find<action::Inspect>(conflict) != nullptr);
+
+    WHEN("it is ours and was created only") {
+        const auto seen = bench.feed(event::Seen{Bench::facts(Status::Created)});
+        CHECK(find<action::Start>(seen) != nullptr);
+    }
+    WHEN("it is ours and runs") {
+        const auto seen = bench.feed(event::Seen{Bench::facts(Status::Running)});
+        CHECK(states(seen) == std::vector{TaskState::Running});
+    }
+    WHEN("it is an earlier attempt") {
+        auto facts = Bench::facts(Status::Exited, 1);
+        facts.attempt = 0;
+        REQUIRE(find<action::Remove>(bench.feed(event::Seen{facts})) != nullptr);
+        CHECK(find<action::Create>(bench.feed(event::Removed())) != nullptr);
+    }
+    WHEN("it is somebody else's") {
+        auto facts = Bench::facts(Status::Running);
+        facts.host = "other";
+        const auto seen = bench.feed(event::Seen{facts});
+        CHECK(states(seen) == std::vector{TaskState::Failed});
+        CHECK(find<action::Remove>(bench.feed(event::TerminalAcked())) == nullptr);
+    }
+    WHEN("nobody has it (a phantom)") {
+        (void)bench.feed(event::Missing());
+        bench.now.mono += 1s;
+        const auto again = bench.feed(event::Timer());
+        REQUIRE(find<action::Create>(again) != nullptr);
+        CHECK(find<action::Create>(again)->name_suffix.empty());
+    }
+}
+
+SCENARIO("what an earlier executor left behind is found again") {
+    auto life = Lifecycle::adopted(Bench::identity());
+    Bench bench;
+    bench.life = std::move(life);
+
+    WHEN("it runs") {
+        const auto seen = bench.feed(event::Seen{Bench::facts(Status::Running)});
+        CHECK(states(seen) == std::vector{TaskState::Running});
+        CHECK(find<action::Start>(seen) == nullptr);
+    }
+    WHEN("it has ended") {
+        const auto seen = bench.feed(event::Seen{Bench::facts(Status::Exited)});
+        CHECK(states(seen) == std::vector{TaskState::Finished});
+    }
+    WHEN("it was never started") {
+        CHECK(states(bench.feed(event::Seen{Bench::facts(Status::Created)})).empty());
+        bench.now.mono += 3s;
+        (void)bench.feed(event::Timer());
+        const auto later = bench.feed(event::Seen{Bench::facts(Status::Created)});
+        REQUIRE(find<action::Remove>(later) != nullptr);
+        CHECK(states(bench.feed(event::Removed())) == std::vector{TaskState::Dropped});
+    }
+    WHEN("its start had failed") {
+        auto facts = Bench::facts(Status::Created, 128);
+        facts.error = "Bind for 0.0.0.0:80 failed: port is already allocated";
+        const auto seen = bench.feed(event::Seen{facts});
+        CHECK(report_of(seen).state == TaskState::Failed);
+        CHECK(report_of(seen).reason == Reason::PortConflict);
+    }
+}
+
+SCENARIO("while Docker is away nothing is said to have ended") {
+    Bench bench;
+    (void)bench.to_running();
+    CHECK(bench.feed(event::DockerDown()).empty());
+    CHECK(bench.feed(event::Kill{1s}).empty());
+    const auto up = bench.feed(event::DockerUp());
+    CHECK(find<action::Inspect>(up) != nullptr);
+    CHECK(find<action::Stop>(up) != nullptr);
+    CHECK(states(up) == std::vector{TaskState::Killing});
+}
+
+} // namespace methos::executor
