@@ -14,6 +14,7 @@
 #include "master/shell/shell.hpp"
 
 #include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/tcp.hpp>
 
 #include <malloc.h>
 #include <unistd.h>
@@ -128,9 +129,31 @@ bool is_loopback(const std::string& host) {
     return host == "localhost" || (!not_an_address && address.is_loopback());
 }
 
+/// Whether this machine has the address; a name, an interface or * is left to libzmq.
+void check_is_ours(const asio::any_io_executor& executor,
+                   const std::string& flag,
+                   const std::string& host) {
+    boost::system::error_code error;
+    const auto address = asio::ip::make_address(host, error);
+    if (error) {
+        return;
+    }
+    const asio::ip::tcp::endpoint any_port(address, 0);
+    asio::ip::tcp::socket probe(executor);
+    probe.open(any_port.protocol(), error);
+    if (!error) {
+        probe.bind(any_port, error);
+    }
+    if (error) {
+        throw Failure(Code::InvalidInput,
+                      flag + ": cannot listen on " + host + ": " + error.message() +
+                          "; choose an address of this machine");
+    }
+}
+
 /// What can be wrong with addresses, before anything is written or bound.
 void check_addresses(const asio::any_io_executor& executor, const Flags& flags) {
-    (void)bus_host("--bus", flags.bus);
+    check_is_ours(executor, "--bus", bus_host("--bus", flags.bus));
     if (!flags.advertise_bus.empty()) {
         if (const auto legal = bus::check_bus_address(flags.advertise_bus); !legal) {
             throw Failure(Code::InvalidInput, "--advertise-bus: " + legal.error().message);

@@ -124,6 +124,7 @@ class FlagsTest(MasterProcessTest):
                 (["--http", "203.0.113.7:8080"], ["--http", "203.0.113.7"]),  # a documentation address, nobody's
                 (["--bus", "ftp://x"], ["--bus", "ftp://x"]),
                 (["--bus", "tcp://127.0.0.1"], ["--bus", "127.0.0.1"]),
+                (["--bus", "tcp://203.0.113.7:5051"], ["--bus", "203.0.113.7", "address of this machine"]),
                 (["--advertise-bus", "10.0.0.1:5051"], ["--advertise-bus", "10.0.0.1:5051"]),
                 (["--advertise-bus", "tcp://10.0.0.1:0"], ["--advertise-bus", "10.0.0.1:0"]),
                 (["--advertise-http", "ftp://x"], ["--advertise-http", "ftp://x"]),
