@@ -43,6 +43,10 @@ struct ImagePuller::Pull {
     Reason reason = Reason::ImagePullFailed;
 };
 
+bool ImagePuller::gave_up_for_good(const Pull& pull) {
+    return pull.error && !docker::is_retryable(pull.error->fault);
+}
+
 ImagePuller::ImagePuller(asio::any_io_executor executor,
                          docker::Engine& engine,
                          PullerOptions options)
@@ -185,7 +189,8 @@ awaitable<bool> ImagePuller::is_here(PullPtr pull) {
 
 /// One round over the sources. True when there is nothing more to try.
 awaitable<bool> ImagePuller::attempt(PullPtr pull) {
-    if (!pull->force && co_await is_here(pull)) {
+    const bool fixed = !pull->reference.digest.empty(); // no registry can say anything else of it
+    if ((!pull->force || fixed) && co_await is_here(pull)) {
         co_return true;
     }
     const bool internal = pull->reference.hosted_by_proxy();
@@ -195,14 +200,15 @@ awaitable<bool> ImagePuller::attempt(PullPtr pull) {
                         "executor with --registry-proxy";
             co_return true;
         }
-        co_return co_await pull_from(pull, pull->reference.repository, false);
+        const bool done = co_await pull_from(pull, pull->reference.repository, false);
+        co_return done || gave_up_for_good(*pull);
     }
     const auto through = pull->reference.path_through(options_.proxy);
     if (co_await pull_from(pull, through, true)) {
         co_return true;
     }
     if (internal || !options_.fallback || !pull->error || !proxy_may_be_the_cause(*pull->error)) {
-        co_return pull->error && !docker::is_retryable(pull->error->fault);
+        co_return gave_up_for_good(*pull);
     }
     log::warning("the registry proxy could not serve an image; asking the upstream itself",
                  {{"image", pull->image}, {"why", pull->why}});
@@ -211,7 +217,7 @@ awaitable<bool> ImagePuller::attempt(PullPtr pull) {
     if (pull->image_id.empty()) {
         pull->why += " (" + through_proxy + ")";
     }
-    co_return done || (pull->error && !docker::is_retryable(pull->error->fault));
+    co_return done || gave_up_for_good(*pull);
 }
 
 /// Pulls from one source. True when the image is here, or this source says for certain that it does

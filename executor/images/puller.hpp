@@ -56,6 +56,8 @@ class ImagePuller {
     [[nodiscard]] awaitable<> bring(PullPtr pull);
     [[nodiscard]] awaitable<> bring_in_turn(PullPtr pull);
     [[nodiscard]] awaitable<bool> is_here(PullPtr pull);
+    /// Whether its last answer is one that asking again does not change.
+    [[nodiscard]] static bool gave_up_for_good(const Pull& pull);
     [[nodiscard]] awaitable<bool> attempt(PullPtr pull);
     [[nodiscard]] awaitable<bool> pull_from(PullPtr pull, std::string repository, bool retag);
     [[nodiscard]] awaitable<bool> name_it(PullPtr pull, std::string id, std::string pulled_as);

@@ -100,4 +100,25 @@ struct ClusterOfOne {
     std::unique_ptr<Executor> executor;
 };
 
+/// Started, joined, and the first inventory has arrived.
+struct Joined : ClusterOfOne {
+    Joined() {
+        start();
+        run_until([this] { return master.inventories > 0; });
+    }
+
+    void launch_and_wait(const std::string& name) {
+        master.launch(name, "demo:1");
+        run_until([&] { return master.has(name, TaskState::Running); });
+    }
+
+    int starts() {
+        int count = 0;
+        for (const auto* container : docker.containers()) {
+            count += container->starts;
+        }
+        return count;
+    }
+};
+
 } // namespace methos::executor::test

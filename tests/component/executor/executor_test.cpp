@@ -12,28 +12,6 @@ namespace {
 
 using methos::test::FakeFault;
 using methos::test::FakeProgram;
-using methos::test::FakePull;
-
-/// Started, joined, and the first inventory has arrived.
-struct Joined : ClusterOfOne {
-    Joined() {
-        start();
-        run_until([this] { return master.inventories > 0; });
-    }
-
-    void launch_and_wait(const std::string& name) {
-        master.launch(name, "demo:1");
-        run_until([&] { return master.has(name, TaskState::Running); });
-    }
-
-    int starts() {
-        int count = 0;
-        for (const auto* container : docker.containers()) {
-            count += container->starts;
-        }
-        return count;
-    }
-};
 
 const auto demo_container = container_name_of(TaskName("demo.1"));
 
@@ -259,74 +237,6 @@ SCENARIO("a master that is restarted gets a session and an inventory, and no con
     REQUIRE(one.master.inventory.size() == 1);
     CHECK(one.master.inventory.front().state == TaskState::Running);
     CHECK(one.starts() == 1);
-}
-
-SCENARIO("an image that is not here is pulled once for all who wait") {
-    Joined one;
-    one.docker.add_remote("docker.io/library/other:1");
-    one.docker.add_remote("other:1");
-    one.master.launch("demo.1", "other:1");
-    one.master.launch("demo.2", "other:1");
-    one.run_until([&] {
-        return one.master.has("demo.1", TaskState::Running) &&
-               one.master.has("demo.2", TaskState::Running);
-    });
-    CHECK(one.docker.count("POST /images/create") == 1);
-}
-
-SCENARIO("an image of a digest that came through the proxy is found again without it") {
-    ClusterOfOne one;
-    one.options.registry_proxy = HostPort{"127.0.0.1", 5000};
-    one.start();
-    one.run_until([&] { return one.master.inventories == 1; });
-    const auto digest = "sha256:" + std::string(64, 'a');
-    one.docker.add_remote("127.0.0.1:5000/docker.io/library/other@" + digest);
-    one.master.launch("demo.1", "other@" + digest);
-    one.run_until([&] { return one.master.has("demo.1", TaskState::Running); });
-    one.master.launch("demo.2", "other@" + digest);
-    one.run_until([&] { return one.master.has("demo.2", TaskState::Running); });
-    CHECK(one.docker.count("POST /images/create") == 1);
-}
-
-SCENARIO("a forced and a plain pull of one image wait for each other") {
-    Joined one;
-    FakePull held;
-    held.hold = true;
-    one.docker.add_remote("other:1", held);
-    one.master.launch("demo.1", "other:1");
-    one.run_until([&] { return one.docker.pulls_held() == 1; });
-    one.master.edit = [](TaskLaunch&, TaskSpec& spec) { spec.force_pull = true; };
-    one.master.launch("demo.2", "other:1");
-    one.run_until([&] { return one.master.has("demo.2", TaskState::Staging); });
-    CHECK(one.docker.count("POST /images/create") == 1);
-    one.docker.add_remote("other:1");
-    one.docker.release_pulls();
-    one.run_until([&] {
-        return one.master.has("demo.1", TaskState::Running) &&
-               one.master.has("demo.2", TaskState::Running);
-    });
-    CHECK(one.docker.count("POST /images/create") == 2);
-}
-
-SCENARIO("an image that nobody has fails the task for good") {
-    Joined one;
-    one.master.launch("demo.1", "nowhere:1");
-    one.run_until([&] { return one.master.has("demo.1", TaskState::Failed); });
-    CHECK(one.master.last("demo.1")->reason == Reason::ImageNotFound);
-    CHECK(one.docker.containers().empty());
-}
-
-SCENARIO("a kill while the image is pulled gives up the pull") {
-    Joined one;
-    FakePull pull;
-    pull.hold = true;
-    one.docker.add_remote("other:1", pull);
-    one.master.launch("demo.1", "other:1");
-    one.run_until([&] { return one.docker.pulls_active() == 1; });
-    one.master.kill("demo.1", 0);
-    one.run_until([&] { return one.master.has("demo.1", TaskState::Killed); });
-    one.run_until([&] { return one.docker.pulls_active() == 0; });
-    CHECK(one.docker.containers().empty());
 }
 
 SCENARIO("a connection cut in the middle of a call neither loses nor doubles the container") {

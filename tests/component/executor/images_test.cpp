@@ -1,0 +1,103 @@
+// How a whole executor gets its images: one pull for all who wait, by tag and by digest, forced,
+// refused and given up.
+#include "tests/component/executor/cluster_of_one.hpp"
+#include "tests/support/catch.hpp"
+
+namespace methos::executor::test {
+
+using methos::test::FakePull;
+
+SCENARIO("an image that is not here is pulled once for all who wait") {
+    Joined one;
+    one.docker.add_remote("docker.io/library/other:1");
+    one.docker.add_remote("other:1");
+    one.master.launch("demo.1", "other:1");
+    one.master.launch("demo.2", "other:1");
+    one.run_until([&] {
+        return one.master.has("demo.1", TaskState::Running) &&
+               one.master.has("demo.2", TaskState::Running);
+    });
+    CHECK(one.docker.count("POST /images/create") == 1);
+}
+
+SCENARIO("an image of a digest that came through the proxy is found again without it") {
+    ClusterOfOne one;
+    one.options.registry_proxy = HostPort{"127.0.0.1", 5000};
+    one.start();
+    one.run_until([&] { return one.master.inventories == 1; });
+    const auto digest = "sha256:" + std::string(64, 'a');
+    one.docker.add_remote("127.0.0.1:5000/docker.io/library/other@" + digest);
+    one.master.launch("demo.1", "other@" + digest);
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Running); });
+    one.master.launch("demo.2", "other@" + digest);
+    one.run_until([&] { return one.master.has("demo.2", TaskState::Running); });
+    CHECK(one.docker.count("POST /images/create") == 1);
+}
+
+SCENARIO("an image of a digest that is here is not asked for again, forced or not") {
+    Joined one;
+    const auto digest = "sha256:" + std::string(64, 'a');
+    one.docker.add_remote("other@" + digest);
+    one.master.launch("demo.1", "other@" + digest);
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Running); });
+    one.master.edit = [](TaskLaunch&, TaskSpec& spec) { spec.force_pull = true; };
+    one.master.launch("demo.2", "other@" + digest);
+    one.run_until([&] { return one.master.has("demo.2", TaskState::Running); });
+    CHECK(one.docker.count("POST /images/create") == 1);
+}
+
+SCENARIO("a pull that is denied is not asked for again") {
+    Joined one;
+    FakePull denied;
+    denied.status = 404;
+    denied.message = "pull access denied for secret, repository does not exist or may require "
+                     "'docker login': denied: requested access to the resource is denied";
+    one.docker.add_remote("secret:1", denied);
+    one.master.launch("demo.1", "secret:1");
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Failed); });
+    CHECK(one.docker.count("POST /images/create") == 1);
+    CHECK(one.master.last("demo.1")->message.find("denied") != std::string::npos);
+}
+
+SCENARIO("a forced and a plain pull of one image wait for each other") {
+    Joined one;
+    FakePull held;
+    held.hold = true;
+    one.docker.add_remote("other:1", held);
+    one.master.launch("demo.1", "other:1");
+    one.run_until([&] { return one.docker.pulls_held() == 1; });
+    one.master.edit = [](TaskLaunch&, TaskSpec& spec) { spec.force_pull = true; };
+    one.master.launch("demo.2", "other:1");
+    one.run_until([&] { return one.master.has("demo.2", TaskState::Staging); });
+    CHECK(one.docker.count("POST /images/create") == 1);
+    one.docker.add_remote("other:1");
+    one.docker.release_pulls();
+    one.run_until([&] {
+        return one.master.has("demo.1", TaskState::Running) &&
+               one.master.has("demo.2", TaskState::Running);
+    });
+    CHECK(one.docker.count("POST /images/create") == 2);
+}
+
+SCENARIO("an image that nobody has fails the task for good") {
+    Joined one;
+    one.master.launch("demo.1", "nowhere:1");
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Failed); });
+    CHECK(one.master.last("demo.1")->reason == Reason::ImageNotFound);
+    CHECK(one.docker.containers().empty());
+}
+
+SCENARIO("a kill while the image is pulled gives up the pull") {
+    Joined one;
+    FakePull pull;
+    pull.hold = true;
+    one.docker.add_remote("other:1", pull);
+    one.master.launch("demo.1", "other:1");
+    one.run_until([&] { return one.docker.pulls_active() == 1; });
+    one.master.kill("demo.1", 0);
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Killed); });
+    one.run_until([&] { return one.docker.pulls_active() == 0; });
+    CHECK(one.docker.containers().empty());
+}
+
+} // namespace methos::executor::test
