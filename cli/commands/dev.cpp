@@ -23,7 +23,8 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-constexpr auto start_limit = 60s; ///< until the master answers /ping
+constexpr auto start_limit = 60s;  ///< until the master answers /ping
+constexpr auto host_patience = 5s; ///< until it is asked whether Docker is there
 constexpr auto look_interval = 100ms;
 
 struct Addresses {
@@ -206,15 +207,18 @@ bool wait_for_host(DevCluster& cluster,
                    Terminal& terminal,
                    const ContextEntry& entry,
                    const std::string& docker) {
+    // An executor that never had a Docker does not even join.
+    const auto patience_ends = SystemClock().now().mono + host_patience;
     bool told = false;
     while (cluster.turn(look_interval)) {
         const auto states = host_states(entry);
         if (states.contains("UP")) {
             return true;
         }
-        if (states.contains("DOCKER_DOWN") && !told) {
-            terminal.err << "Docker at " << docker << " does not answer, so nothing can run yet. "
-                         << "Start it, or name another with --docker; Ctrl-C ends this.\n";
+        const bool late = SystemClock().now().mono > patience_ends;
+        if (!told && (late || states.contains("DOCKER_DOWN"))) {
+            terminal.err << "Nothing can run yet: no host is UP. Does Docker at " << docker
+                         << " answer? Start it, or name another with --docker; Ctrl-C ends this.\n";
             told = true;
         }
     }

@@ -188,9 +188,9 @@ TEST_CASE("dev starts proxy, master and executor, and ends them in the opposite 
     CHECK(output.find("--join @" + tree.folder.file("data/master/join.token") +
                       " --docker unix:///pretended.sock --registry-proxy http://127.0.0.1:") !=
           std::string::npos);
-    dev.wait_for("Docker at unix:///pretended.sock does not answer, so nothing can run yet");
-    CHECK(output.find("A cluster of this machine runs") == std::string::npos);
+    dev.wait_for("no host is UP. Does Docker at unix:///pretended.sock answer?");
     dev.wait_for("A cluster of this machine runs");
+    CHECK(output.find("no host is UP") < output.find("A cluster of this machine runs"));
     CHECK(tree.config().find("url = \"http://" + master.address() + "\"") != std::string::npos);
     CHECK(tree.config().find("current = \"dev\"") == 0);
 
@@ -211,11 +211,11 @@ TEST_CASE("dev ends while it waits for Docker", "[cli]") {
     const PretendTree tree;
     tree.write_token("secret");
     Running dev(tree.dev(master.address()));
-    dev.wait_for("does not answer, so nothing can run yet");
+    dev.wait_for("Nothing can run yet");
     dev.send_signal(SIGINT);
     CHECK(dev.wait_for_end() == "ended with code 0");
     const auto& output = dev.output();
-    CHECK(output.find("does not answer") == output.rfind("does not answer")); // said once
+    CHECK(output.find("Nothing can run yet") == output.rfind("Nothing can run yet")); // said once
     CHECK(output.find("A cluster of this machine runs") == std::string::npos);
 }
 
