@@ -116,6 +116,20 @@ SCENARIO("services and a foreign framework share by weight when both want everyt
     REQUIRE(mine >= 4'000);
 }
 
+SCENARIO("where hosts are few, an app and a framework take turns host by host") {
+    HeartLab lab;
+    for (int i = 0; i < 8; ++i) {
+        lab.join("h" + std::to_string(i));
+    }
+    OfferTaker f("f");
+    lab.cluster().add_framework(f, OfferTaker::classic());
+    // Each takes a whole host: nothing is left beside it that could be offered.
+    REQUIRE(lab.put(R"({"id":"/many","cpus":4,"mem":8192,"instances":8,
+        "container":{"type":"DOCKER","docker":{"image":"busybox"}}})"));
+    REQUIRE(lab.cluster().tasks().size() == 4);
+    REQUIRE(f.offers.size() == 4);
+}
+
 SCENARIO("a packing role fills one host before it takes the next") {
     HeartLab lab;
     for (const auto* name : {"a", "b", "c"}) {
