@@ -123,6 +123,27 @@ std::string container_name_of(const TaskName& name) {
     return legal;
 }
 
+namespace {
+
+void add(Fingerprint& print, const HealthCheck& check) {
+    print.add_number(static_cast<std::uint64_t>(check.kind));
+    print.add_number(check.port);
+    print.add_number(check.port_index ? std::uint64_t{1} + *check.port_index : 0);
+    print.add_number((check.ipv6 ? 1U : 0U) | (check.ignore_1xx ? 2U : 0U));
+    print.add(check.path);
+    print.add_number(check.command.size());
+    for (const auto& word : check.command) {
+        print.add(word);
+    }
+    print.add(check.env);
+    for (const auto time : {check.delay, check.grace, check.interval, check.timeout}) {
+        print.add_number(static_cast<std::uint64_t>(time.count()));
+    }
+    print.add_number(check.failures_max);
+}
+
+} // namespace
+
 std::string hash_of(const TaskSpec& spec) {
     Fingerprint print;
     for (const auto* text :
@@ -161,6 +182,9 @@ std::string hash_of(const TaskSpec& spec) {
                               spec.resources.gpus,
                               static_cast<std::int64_t>(spec.kill_grace.count())}) {
         print.add_number(static_cast<std::uint64_t>(amount));
+    }
+    for (const auto& check : spec.health_checks) { // specs without any hash as they always did
+        add(print, check);
     }
     return print.hex();
 }

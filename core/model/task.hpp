@@ -5,6 +5,7 @@
 
 #include "core/base/clock.hpp"
 #include "core/base/ids.hpp"
+#include "core/model/health_check.hpp"
 #include "core/model/resources.hpp"
 
 #include <cstdint>
@@ -99,6 +100,7 @@ struct TaskSpec {
     std::string user;
     Resources resources;
     Duration kill_grace = std::chrono::seconds(10);
+    std::vector<HealthCheck> health_checks; ///< healthy is who passes all of them
     std::string hash; ///< hex; equal specs have equal hashes, whatever their number
     friend bool operator==(const TaskSpec&, const TaskSpec&) = default;
 };
@@ -160,8 +162,8 @@ struct TaskStatus {
     std::vector<std::uint16_t>
         host_ports; ///< as published, one per port of the spec; empty before RUNNING
     std::optional<int> exit_code;
-    std::optional<bool> healthy;
-    WallTime started_at; ///< of the container, when it has started; epoch otherwise
+    std::optional<bool> healthy; ///< what its health checks say; none: they have not said yet
+    WallTime started_at;         ///< of the container, when it has started; epoch otherwise
     friend bool operator==(const TaskStatus&, const TaskStatus&) = default;
 };
 

@@ -1,6 +1,7 @@
 #include "core/wire/mapping.hpp"
 
 #include "core/wire/check.hpp"
+#include "core/wire/health_check_mapping.hpp"
 
 #include <algorithm>
 #include <array>
@@ -303,6 +304,7 @@ void to_wire(const methos::TaskSpec& spec, TaskSpec& out) {
     out.set_user(spec.user);
     write_amounts(spec.resources, out);
     out.set_kill_grace_ms(duration_cast<milliseconds>(spec.kill_grace).count());
+    write_health_checks(spec.health_checks, out);
     out.set_hash(spec.hash);
 }
 
@@ -340,6 +342,7 @@ Result<methos::TaskSpec> from_wire(const TaskSpec& in) {
     spec.user = in.user();
     spec.resources = read_amounts(check, in);
     spec.kill_grace = check.error() ? Duration::zero() : Duration(milliseconds(in.kill_grace_ms()));
+    spec.health_checks = read_health_checks(check, in);
     spec.hash = in.hash();
     return check.finish(std::move(spec));
 }

@@ -48,6 +48,23 @@ inline methos::TaskSpec spec() {
     spec.user = "nobody";
     spec.resources = Resources{1'500, 64LL << 20, 7, 1};
     spec.kill_grace = std::chrono::milliseconds(2'500);
+    methos::HealthCheck web;
+    web.kind = ProbeKind::Https;
+    web.port_index = 1;
+    web.path = "/ping?deep=1";
+    web.ipv6 = true;
+    web.ignore_1xx = true;
+    web.delay = std::chrono::seconds(15);
+    web.grace = std::chrono::minutes(5);
+    web.interval = std::chrono::milliseconds(1'500);
+    web.timeout = std::chrono::seconds(20);
+    web.failures_max = 0;
+    methos::HealthCheck tool;
+    tool.kind = ProbeKind::Command;
+    tool.port = 9;
+    tool.command = {"/bin/sh", "-c", "test -f /ok"};
+    tool.env = {{"A", "1"}};
+    spec.health_checks = {web, tool};
     spec.hash = "00112233445566778899aabbccddeeff";
     return spec;
 }

@@ -113,6 +113,7 @@ TEST_CASE("a spec's hash tells every difference but number and version") {
         [](TaskSpec& s) { s.user = "u"; },
         [](TaskSpec& s) { s.resources.gpus = 1; },
         [](TaskSpec& s) { s.kill_grace = std::chrono::seconds(1); },
+        [](TaskSpec& s) { s.health_checks.emplace_back(); },
     };
     for (std::size_t at = 0; at < changes.size(); ++at) {
         auto changed = spec;

@@ -205,6 +205,34 @@ TEST_CASE("task specs that cannot be are refused") {
             {"gpus", [](auto& spec) { spec.set_gpus(-1); }},
             {"kill_grace_ms", [](auto& spec) { spec.set_kill_grace_ms(-1); }},
             {"kill_grace_ms", [](auto& spec) { spec.set_kill_grace_ms(INT64_MAX); }},
+            {"health check kind",
+             [](auto& spec) {
+                 spec.mutable_health_checks(0)->set_kind(wire::HealthCheck::Kind(4));
+             }},
+            {"health check port",
+             [](auto& spec) { spec.mutable_health_checks(0)->set_port(70'000); }},
+            {"health check path",
+             [](auto& spec) { spec.mutable_health_checks(0)->set_path("ping"); }},
+            {"health check path",
+             [](auto& spec) { spec.mutable_health_checks(0)->set_path("/a\r\nHost: b"); }},
+            {"health check command",
+             [](auto& spec) { spec.mutable_health_checks(1)->clear_command(); }},
+            {"health check env",
+             [](auto& spec) { (*spec.mutable_health_checks(1)->mutable_env())[""] = "x"; }},
+            {"health check interval_ms",
+             [](auto& spec) { spec.mutable_health_checks(0)->set_interval_ms(99); }},
+            {"health check timeout_ms",
+             [](auto& spec) { spec.mutable_health_checks(0)->set_timeout_ms(-1); }},
+            {"health check grace_ms",
+             [](auto& spec) { spec.mutable_health_checks(0)->set_grace_ms(INT64_MAX); }},
+            {"health_checks",
+             [](auto& spec) {
+                 for (std::size_t i = 0; i < health_checks_max; ++i) {
+                     *spec.add_health_checks() = spec.health_checks(0);
+                 }
+             }},
+            {"accepted", [](auto& spec) { spec.mutable_health_checks(0)->clear_path(); }},
+            {"accepted", [](auto& spec) { spec.clear_health_checks(); }},
             {"accepted", [](auto& spec) { spec.mutable_ports(0)->clear_protocol(); }},
             {"accepted", [](auto& spec) { spec.clear_hash(); }},
         });
