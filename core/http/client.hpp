@@ -28,8 +28,9 @@ struct ClientRequest {
     std::size_t body_bytes_max = 16 * 1024 * 1024; ///< of send(); open() is bounded by its reader
     bool follow_redirects =
         false; ///< at most 10, https never to http, Authorization dropped on another host
-    bool fresh_connection = false; ///< do not reuse one (after the other side restarted)
-    std::string ca_file;           ///< additional trust for https; empty: the system's
+    bool fresh_connection = false;  ///< do not reuse one (after the other side restarted)
+    bool verify_certificate = true; ///< false: whoever answers https is believed; for health checks
+    std::string ca_file;            ///< additional trust for https; empty: the system's
     /// Whether a redirect to that host (an IPv6 address without brackets) may be followed; empty:
     /// to any.
     std::function<bool(const std::string& host)> may_follow_to;

@@ -128,6 +128,10 @@ void Transfer::set_options(const std::string& user_agent) {
     if (!request_->unix_socket.empty()) {
         curl_easy_setopt(easy_, CURLOPT_UNIX_SOCKET_PATH, request_->unix_socket.c_str());
     }
+    if (!request_->verify_certificate) {
+        curl_easy_setopt(easy_, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(easy_, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
     if (!request_->ca_file.empty()) {
         // The system's folder of certificates (CAPATH) stays trusted beside it.
         curl_easy_setopt(easy_, CURLOPT_CAINFO, request_->ca_file.c_str());
