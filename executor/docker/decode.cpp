@@ -328,6 +328,7 @@ ExecState decode_exec_state(const std::string& body) {
     ExecState state;
     state.running = json_access::flag(json, "Running");
     state.exit_code = exit_code_of(json_access::number(json, "ExitCode"));
+    state.pid = state.running ? json_access::number(json, "Pid") : 0;
     return state;
 }
 

@@ -38,6 +38,7 @@ struct VersionAnswer {
 struct ExecState {
     bool running = false;
     int exit_code = 0;
+    std::int64_t pid = 0; ///< as dockerd sees it; 0 when it does not run
 };
 
 [[nodiscard]] ExecState decode_exec_state(const std::string& body);

@@ -121,7 +121,8 @@ struct ExecRequest {
     std::vector<std::pair<std::string, std::string>> environment;
     std::string user;
     std::string working_dir;
-    Duration limit = std::chrono::seconds(20); ///< then Failure(Timeout); the process lives on
+    Duration limit = std::chrono::seconds(20);     ///< then Failure(Timeout); the process lives on,
+    std::function<void(std::int64_t pid)> overdue; ///< and this is told which it is, if it can be
     std::size_t output_bytes_max = 4096;
 };
 

@@ -18,8 +18,11 @@ struct Engine::Impl {
     [[nodiscard]] awaitable<Answer<std::string>> pull_stream(PullRequest request,
                                                              PullObserver observer);
     [[nodiscard]] awaitable<Answer<std::string>> load(Call call);
-    [[nodiscard]] awaitable<Answer<ExecResult>> run_exec(std::string container,
-                                                         ExecRequest request);
+    /// `id` learns the exec's id as soon as it is known.
+    [[nodiscard]] awaitable<Answer<ExecResult>>
+    run_exec(std::string container, ExecRequest request, std::shared_ptr<std::string> id);
+    [[nodiscard]] awaitable<> tell_overdue(std::string id,
+                                           std::function<void(std::int64_t pid)> overdue);
 
     Dialer dialer;
 };

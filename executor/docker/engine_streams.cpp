@@ -312,7 +312,9 @@ awaitable<Answer<std::shared_ptr<http::BodyReader>>> Engine::logs(std::string co
     co_return body;
 }
 
-awaitable<Answer<ExecResult>> Engine::Impl::run_exec(std::string container, ExecRequest request) {
+awaitable<Answer<ExecResult>> Engine::Impl::run_exec(std::string container,
+                                                     ExecRequest request,
+                                                     std::shared_ptr<std::string> id_known) {
     Call create;
     create.method = "POST";
     create.path = "/containers/" + container + "/exec";
@@ -326,6 +328,7 @@ awaitable<Answer<ExecResult>> Engine::Impl::run_exec(std::string container, Exec
     if (!is_container_name(id)) {
         throw Failure(Code::Protocol, "the Engine's exec id is not one: " + id);
     }
+    *id_known = id;
     Call start;
     start.method = "POST";
     start.path = "/exec/" + id + "/start";
@@ -356,13 +359,45 @@ awaitable<Answer<ExecResult>> Engine::Impl::run_exec(std::string container, Exec
     }
 }
 
+/// Docker cannot end an exec; who is told the process may.
+awaitable<> Engine::Impl::tell_overdue(std::string id,
+                                       std::function<void(std::int64_t pid)> overdue) {
+    Call inspect;
+    inspect.path = "/exec/" + id + "/json";
+    inspect.limit = limits().inspect;
+    const auto inspected = co_await dialer.send(std::move(inspect));
+    if (inspected.status < 300) {
+        if (const auto pid = decode_exec_state(inspected.body).pid; pid > 0) {
+            overdue(pid);
+        }
+    }
+}
+
 awaitable<Answer<ExecResult>> Engine::exec(std::string container, ExecRequest request) {
     if (!is_container_name(container)) {
         co_return bad_container_name(container);
     }
     const auto limit = request.limit;
-    auto running = impl_->run_exec(std::move(container), std::move(request));
-    co_return co_await with_timeout(std::move(running), limit, "the command");
+    auto overdue = request.overdue;
+    auto id = std::make_shared<std::string>();
+    auto running = impl_->run_exec(std::move(container), std::move(request), id);
+    std::exception_ptr late;
+    try {
+        co_return co_await with_timeout(std::move(running), limit, "the command");
+    } catch (const Failure& failure) {
+        if (failure.error().code != Code::Timeout || !overdue || id->empty()) {
+            throw;
+        }
+        late = std::current_exception();
+    }
+    try {
+        co_await impl_->tell_overdue(*id, std::move(overdue));
+    } catch (const Failure& failure) {
+        if (failure.error().code == Code::Cancelled) {
+            throw;
+        } // else nobody can be told; the command is late all the same
+    }
+    std::rethrow_exception(late);
 }
 
 } // namespace methos::docker
