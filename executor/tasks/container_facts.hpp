@@ -34,6 +34,7 @@ struct ContainerFacts {
     std::vector<std::string> ip_addresses;
     std::vector<std::uint16_t> host_ports; ///< one per port of the spec, as published
     std::optional<Duration> kill_grace;    ///< of the label
+    std::string health_checks;             ///< of the label (check_label.hpp); empty: none
     std::string task;                      ///< labels; empty when the container is not ours
     std::string host;
     std::string app;

@@ -1,6 +1,7 @@
 #include "executor/tasks/container_plan.hpp"
 
 #include "core/base/units.hpp"
+#include "executor/checks/check_label.hpp"
 #include "executor/tasks/docker_parameters.hpp"
 #include "executor/tasks/labels.hpp"
 
@@ -182,6 +183,13 @@ plan_container(const TaskSpec& spec, const TaskLaunch& launch, const PlanContext
     }
     docker::ContainerConfig config;
     set_labels(spec, launch, context, config.labels);
+    const auto checks = settle_checks(spec, launch);
+    if (!checks) {
+        return checks.error();
+    }
+    if (!checks->empty()) {
+        config.labels[label::health_checks] = health_label(*checks);
+    }
     set_environment(spec, launch, config);
     set_command(spec, config);
     config.user = spec.user;
@@ -241,6 +249,7 @@ static void add_identity(ContainerFacts& facts, const docker::Labels& labels) {
         facts.spec_hash = identity->spec_hash;
         facts.attempt = identity->attempt;
         facts.kill_grace = identity->kill_grace;
+        facts.health_checks = label_of(labels, label::health_checks);
     }
 }
 

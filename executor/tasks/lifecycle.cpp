@@ -71,6 +71,7 @@ void Lifecycle::report(
     last_.state = state;
     last_.reason = reason;
     last_.message = std::move(message);
+    last_.healthy = healthy_;
     last_.time = now.wall;
     last_.container_id = facts_.id;
     if (state == TaskState::Running) {
@@ -102,7 +103,10 @@ Lifecycle::End Lifecycle::end_of_exit() const {
     const int code = facts_.exit_code;
     auto message = describe_exit(code, facts_.oom_killed);
     if (kill_grace_) {
-        return End{TaskState::Killed, Reason::KilledByRequest, std::move(message), code};
+        if (kill_reason_ == Reason::HealthCheckFailed) {
+            message = "killed, since its health check failed: " + illness_ + "; " + message;
+        }
+        return End{TaskState::Killed, kill_reason_, std::move(message), code};
     }
     if (facts_.oom_killed && code != 0) {
         return End{TaskState::Failed, Reason::ContainerOom, std::move(message), code};

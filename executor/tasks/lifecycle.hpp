@@ -51,6 +51,9 @@ class Lifecycle {
 
     [[nodiscard]] bool ended() const { return outcome_; }
 
+    /// What is known of its container; without an id while there is none.
+    [[nodiscard]] const ContainerFacts& container() const { return facts_; }
+
     [[nodiscard]] bool kill_wanted() const { return kill_grace_.has_value(); }
 
     /// Empty while there is no container.
@@ -89,6 +92,7 @@ class Lifecycle {
     void on(const event::RemoveFailed&, const Now& now);
     void on(const event::Hint& hint, const Now& now);
     void on(const event::Runs&, const Now& now);
+    void on(const event::Health& health, const Now& now);
     void on(const event::DockerDown&, const Now& now);
     void on(const event::DockerUp&, const Now& now);
     void on(const event::Timer&, const Now& now);
@@ -148,6 +152,10 @@ class Lifecycle {
     bool running_reported_ = false;
     bool outage_ = false; ///< Docker was away since it was last seen running
     std::optional<int> hinted_exit_code_;
+
+    std::optional<bool> healthy_; ///< what its checks say; none: nothing yet
+    std::string illness_;         ///< why it is not healthy
+    Reason kill_reason_ = Reason::KilledByRequest;
 
     std::optional<Duration> kill_grace_; ///< wanted dead, with that much time to leave
     std::optional<MonoTime> kill_until_; ///< its grace ends then; set by the first stop

@@ -83,7 +83,7 @@ void Lifecycle::decide_absent(const Now& now) {
         return;
     }
     if (kill_grace_) {
-        end(End{TaskState::Killed, Reason::KilledByRequest, "killed", hinted_exit_code_}, now);
+        end(End{TaskState::Killed, kill_reason_, "killed", hinted_exit_code_}, now);
         return;
     }
     if (start_sent_ || running_reported_ || adopted_) {
@@ -218,11 +218,12 @@ void Lifecycle::decide_running(const Now& now) {
     start_settles_.reset();
     start_sent_ = true;
     outage_ = false;
-    const std::string message = facts_.status == Status::Paused ? paused_message : "";
-    const bool is_news = last_.state == TaskState::Running && last_.message != message;
-    if (!running_reported_ || is_news) {
+    const auto message = facts_.status == Status::Paused ? paused_message : illness_;
+    const bool is_news = last_.message != message || last_.healthy != healthy_;
+    if (!running_reported_ || (is_news && last_.state == TaskState::Running)) {
         running_reported_ = true;
-        report(TaskState::Running, Reason::None, message, true, now);
+        const auto reason = healthy_ == false ? Reason::HealthCheckFailed : Reason::None;
+        report(TaskState::Running, reason, message, true, now);
     }
     decide_stop(now);
 }
@@ -232,7 +233,7 @@ void Lifecycle::decide_stop(const Now& now) {
         return;
     }
     if (last_.state != TaskState::Killing) {
-        report(TaskState::Killing, Reason::KilledByRequest, "stopping", false, now);
+        report(TaskState::Killing, kill_reason_, "stopping", false, now);
     }
     if (!stop_sent_ && now.mono >= stop_again_at_) {
         stop_sent_ = true;

@@ -246,6 +246,18 @@ void Lifecycle::on(const event::Runs&, const Now&) {
     }
 }
 
+void Lifecycle::on(const event::Health& health, const Now&) {
+    if (outcome_ || !running_reported_ || kill_grace_) {
+        return; // it is not up, or on its way out
+    }
+    healthy_ = health.healthy;
+    illness_ = health.message;
+    if (health.kill) {
+        kill_grace_ = identity_.kill_grace;
+        kill_reason_ = Reason::HealthCheckFailed;
+    }
+}
+
 void Lifecycle::on(const event::DockerDown&, const Now&) {
     docker_up_ = false;
     outage_ = outage_ || is_running();

@@ -30,8 +30,14 @@ void StatusOutbox::add(TaskStatus status, bool needs_ack) {
     if (!status.number.empty()) {
         names_[status.number] = status.name;
     }
-    auto& lane = lanes_[status.name];
-    lane.waiting.push_back(std::move(status));
+    auto& waiting = lanes_[status.name].waiting;
+    // The front may be on its way. Behind it the newest word on a state is enough: health may
+    // change for hours while there is no master.
+    if (waiting.size() > 1 && waiting.back().state == status.state) {
+        waiting.back() = std::move(status);
+        return;
+    }
+    waiting.push_back(std::move(status));
 }
 
 std::vector<TaskStatus> StatusOutbox::take_due(MonoTime now) {

@@ -15,7 +15,8 @@ namespace methos::executor {
 
 class StatusOutbox {
   public:
-    /// Queues an update behind those of the same task. One that needs no ACK is sent once, and only
+    /// Queues an update behind those of the same task; it takes the place of one of the same state
+    /// that waits there. One that needs no ACK is sent once, and only
     /// when nothing of its task is outstanding (the outstanding one says more).
     void add(TaskStatus status, bool needs_ack);
 

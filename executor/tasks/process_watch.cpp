@@ -13,8 +13,8 @@ constexpr Duration gone_limit = std::chrono::seconds(10);
 
 /// Its cgroup's path names the container, with every driver and both versions of cgroups; so a pid
 /// that was given to somebody else is not taken for it.
-bool ProcessWatch::is_container_process(std::int64_t pid, const std::string& container) const {
-    std::ifstream cgroups(proc_dir_ + "/" + std::to_string(pid) + "/cgroup");
+bool is_process_of(const std::string& container, std::int64_t pid, const std::string& proc_dir) {
+    std::ifstream cgroups(proc_dir + "/" + std::to_string(pid) + "/cgroup");
     std::string line;
     while (std::getline(cgroups, line)) {
         if (line.find(container) != std::string::npos) {
@@ -33,7 +33,7 @@ void ProcessWatch::saw(const TaskName& name, const ContainerFacts& facts) {
         return;
     }
     watched_.erase(name);
-    if (runs && is_container_process(facts.pid, facts.id)) {
+    if (runs && is_process_of(facts.id, facts.pid, proc_dir_)) {
         watched_.emplace(name, Watched{facts.id, facts.pid, std::nullopt});
     }
 }
@@ -41,7 +41,7 @@ void ProcessWatch::saw(const TaskName& name, const ContainerFacts& facts) {
 std::vector<ProcessWatch::Lost> ProcessWatch::check(MonoTime now) {
     std::vector<Lost> lost;
     for (auto& [name, watched] : watched_) {
-        if (is_container_process(watched.pid, watched.container_id)) {
+        if (is_process_of(watched.container_id, watched.pid, proc_dir_)) {
             watched.gone_since.reset();
         } else if (!watched.gone_since) {
             watched.gone_since = now;

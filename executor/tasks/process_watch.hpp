@@ -16,6 +16,11 @@
 
 namespace methos::executor {
 
+/// Whether a process belongs to a container, going by its cgroup. False when /proc does not show
+/// it.
+[[nodiscard]] bool
+is_process_of(const std::string& container_id, std::int64_t pid, const std::string& proc_dir);
+
 class ProcessWatch {
   public:
     explicit ProcessWatch(std::string proc_dir = "/proc") : proc_dir_(std::move(proc_dir)) {}
@@ -41,8 +46,6 @@ class ProcessWatch {
         std::int64_t pid = 0;
         std::optional<MonoTime> gone_since;
     };
-
-    [[nodiscard]] bool is_container_process(std::int64_t pid, const std::string& container) const;
 
     std::string proc_dir_;
     std::map<TaskName, Watched> watched_;

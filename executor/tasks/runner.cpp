@@ -38,9 +38,14 @@ TaskRunner::TaskRunner(const asio::any_io_executor& executor,
                      kill_lost_processes();
                  },
              }),
-      book_(options_.plan.host), starts_(executor, options_.starts_max),
-      inspects_(executor, inspects_max), creates_(executor, creates_max),
-      removes_(executor, removes_max), pump_(executor),
+      book_(options_.plan.host),
+      health_(executor,
+              engine,
+              [this](const TaskName& task, const HealthVerdict& verdict) {
+                  deliver(task, event::Health{verdict.healthy, verdict.kill, verdict.message});
+              }),
+      starts_(executor, options_.starts_max), inspects_(executor, inspects_max),
+      creates_(executor, creates_max), removes_(executor, removes_max), pump_(executor),
       group_(executor, [](const std::string& child, const Error& error) {
           log::failure("a part of the executor ended unexpectedly", error, {{"part", child}});
       }) {}
@@ -50,10 +55,12 @@ TaskRunner::~TaskRunner() = default;
 void TaskRunner::start() {
     group_.spawn("docker watch", watch_.run());
     group_.spawn("timers and updates", run_pump());
+    group_.spawn("health checks", health_.run());
 }
 
 awaitable<> TaskRunner::stop() {
     group_.stop();
+    co_await health_.stop();
     co_await group_.join();
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/runtime/async.hpp"
+#include "executor/checks/health_checker.hpp"
 #include "executor/images/puller.hpp"
 #include "executor/tasks/container_calls.hpp"
 #include "executor/tasks/container_plan.hpp"
@@ -101,6 +102,8 @@ class TaskRunner {
     void perform(const TaskName& name, const action::Report& report);
     void perform(const TaskName& name, const action::Forget&);
 
+    void check_health(const TaskStatus& status);
+
     [[nodiscard]] awaitable<> run_call(TaskName name, awaitable<Event> call);
     [[nodiscard]] awaitable<> run_limited(TaskName name, Semaphore& lane, awaitable<Event> call);
     [[nodiscard]] awaitable<> run_start(TaskName name, std::string container);
@@ -117,6 +120,7 @@ class TaskRunner {
     DockerWatch watch_;
     TaskBook book_;
     ProcessWatch processes_;
+    HealthChecker health_;
     DockerState docker_;
     std::deque<Order> orders_;
     bool carrying_out_ = false;

@@ -3,6 +3,7 @@
 #include "executor/tasks/runner.hpp"
 
 #include "core/observe/log.hpp"
+#include "executor/checks/check_label.hpp"
 
 #include <utility>
 
@@ -126,6 +127,7 @@ void TaskRunner::perform(const TaskName& name, const action::Remove& remove) {
 
 void TaskRunner::perform(const TaskName&, const action::Report& report) {
     const auto& status = report.status;
+    check_health(status);
     if (report.needs_ack) {
         log::info("task is",
                   {{"task", status.name.value},
@@ -134,8 +136,35 @@ void TaskRunner::perform(const TaskName&, const action::Report& report) {
     }
 }
 
+/// Checks what runs, and nothing else: not what is paused, and not what is on its way out.
+void TaskRunner::check_health(const TaskStatus& status) {
+    const auto* task = book_.find(status.name);
+    if (task == nullptr || task->life.container().health_checks.empty()) {
+        return;
+    }
+    const auto& container = task->life.container();
+    if (status.state != TaskState::Running || container.status != ContainerFacts::Status::Running) {
+        health_.forget(status.name);
+        return;
+    }
+    auto checks = parse_health_label(container.health_checks);
+    if (!checks) {
+        log::failure("a task's health is not checked",
+                     checks.error(),
+                     {{"task", status.name.value}, {"container", container.id}});
+        return;
+    }
+    CheckedTask checked;
+    checked.checks = std::move(*checks);
+    checked.container_id = container.id;
+    checked.ip_addresses = container.ip_addresses;
+    checked.age = clock_.now().wall - container.started_at;
+    health_.watch(status.name, checked);
+}
+
 void TaskRunner::perform(const TaskName& name, const action::Forget&) {
     processes_.forget(name);
+    health_.forget(name);
 }
 
 // ---- the calls -----------------------------------------------------------------------------

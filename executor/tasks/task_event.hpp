@@ -83,6 +83,13 @@ struct Hint {
 /// An Engine event says that the container was started. It may come after the event of its end.
 struct Runs {};
 
+/// What its health checks say, when it changes.
+struct Health {
+    bool healthy = false;
+    bool kill = false; ///< they failed too often: it has to go
+    std::string message;
+};
+
 struct DockerDown {};
 
 struct DockerUp {};
@@ -111,6 +118,7 @@ using Event = std::variant<event::Begin,
                            event::RemoveFailed,
                            event::Hint,
                            event::Runs,
+                           event::Health,
                            event::DockerDown,
                            event::DockerUp,
                            event::Timer,

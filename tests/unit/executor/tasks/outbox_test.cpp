@@ -84,4 +84,31 @@ SCENARIO("an ACK by number finds the task") {
     CHECK(outbox.ack(TaskNumber(7), TaskName(), stamp)->name.value == "a");
 }
 
+SCENARIO("health that changes for hours without a master takes the room of one update") {
+    StatusOutbox outbox;
+    outbox.session_opened();
+    outbox.add(status_of("a", TaskState::Running), true);
+    const auto first = outbox.take_due(start);
+    outbox.session_closed();
+    for (int i = 0; i < 1000; ++i) {
+        auto changed = status_of("a", TaskState::Running);
+        changed.healthy = i % 2 == 0;
+        outbox.add(changed, true);
+    }
+    auto over = status_of("a", TaskState::Killed);
+    outbox.add(over, true);
+    outbox.session_opened();
+    std::vector<TaskStatus> told;
+    for (int i = 0; i < 3; ++i) {
+        const auto due = outbox.take_due(start);
+        REQUIRE(due.size() == 1);
+        told.push_back(due.front());
+        REQUIRE(outbox.ack(TaskNumber(), TaskName("a"), due.front().stamp));
+    }
+    CHECK(told[0].stamp == first.front().stamp); // it may have been on its way
+    CHECK(told[1].healthy == false);             // the last word
+    CHECK(told[2].state == TaskState::Killed);
+    CHECK(outbox.take_due(start).empty());
+}
+
 } // namespace methos::executor

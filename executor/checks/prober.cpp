@@ -1,0 +1,181 @@
+#include "executor/checks/prober.hpp"
+
+#include "core/observe/log.hpp"
+#include "core/runtime/timeout.hpp"
+#include "executor/tasks/process_watch.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <tuple>
+#include <utility>
+
+namespace methos::executor {
+
+namespace {
+
+using namespace std::chrono_literals;
+using Verdict = ProbeResult::Verdict;
+
+constexpr Duration timeout_min = 100ms;
+constexpr Duration ping_limit = 2s; // a Docker that is slower than that proves nothing
+constexpr std::size_t output_shown_max = 200;
+
+http::ClientOptions client_options() {
+    http::ClientOptions options;
+    options.user_agent = "methos-health-check";
+    return options;
+}
+
+std::string url_of(const DueProbe& what) {
+    const bool is_ipv6 = what.address.find(':') != std::string::npos;
+    const auto host = is_ipv6 ? "[" + what.address + "]" : what.address;
+    const auto* scheme = what.check.kind == ProbeKind::Https ? "https://" : "http://";
+    return scheme + host + ":" + std::to_string(what.check.port) + what.check.path;
+}
+
+ProbeResult judge_status(int status, bool ignore_1xx) {
+    if (status >= 200 && status < 400) {
+        return {Verdict::Good, ""};
+    }
+    if (status < 200 && ignore_1xx) {
+        return {Verdict::Void, ""};
+    }
+    return {Verdict::Bad, "HTTP " + std::to_string(status)};
+}
+
+ProbeResult judge_exit(const docker::ExecResult& result) {
+    if (result.exit_code == 0) {
+        return {Verdict::Good, ""};
+    }
+    auto message = "the command ended with exit code " + std::to_string(result.exit_code);
+    auto output = result.output.substr(0, output_shown_max);
+    output.erase(output.find_last_not_of(" \t\r\n") + 1);
+    if (!output.empty()) {
+        message += ": " + output;
+    }
+    return {Verdict::Bad, std::move(message)};
+}
+
+/// What a refused exec says of the task.
+ProbeResult judge_refusal(const docker::EngineError& error) {
+    switch (error.fault) {
+    case docker::EngineFault::NoSuchContainer:
+    case docker::EngineFault::NotRunning: // it has just ended: its lifecycle finds out
+    case docker::EngineFault::Retryable:
+        return {Verdict::Void, ""};
+    default:
+        return {Verdict::Bad, "the command could not be run: " + error.to_error().message};
+    }
+}
+
+void end_process(const std::string& container, std::int64_t pid) {
+    if (is_process_of(container, pid, "/proc")) {
+        log::debug("ending a health check's command that takes too long",
+                   {{"container", container}, {"pid", pid}});
+        ::kill(static_cast<pid_t>(pid), SIGKILL);
+    }
+}
+
+awaitable<> open_and_close(std::string address, std::uint16_t port) {
+    asio::ip::tcp::socket socket(co_await asio::this_coro::executor);
+    const asio::ip::tcp::endpoint endpoint(asio::ip::make_address(address), port);
+    const auto ended = co_await socket.async_connect(endpoint, asio::as_tuple(asio::use_awaitable));
+    const auto& failed = std::get<0>(ended);
+    if (failed == asio::error::operation_aborted) {
+        throw Failure(Code::Cancelled, "the connection was given up");
+    }
+    if (failed) {
+        throw Failure(Code::Unavailable, failed.message());
+    }
+}
+
+} // namespace
+
+Prober::Prober(const asio::any_io_executor& executor, docker::Engine& engine)
+    : client_(executor, client_options()), engine_(engine) {}
+
+awaitable<ProbeResult> Prober::probe(DueProbe what) {
+    const auto& check = what.check;
+    const auto wanted = check.timeout > Duration::zero() ? check.timeout : check.interval;
+    const auto limit = std::max(wanted, timeout_min);
+    const bool is_command = check.kind == ProbeKind::Command;
+    if (!is_command && what.address.empty()) {
+        co_return ProbeResult{Verdict::Bad, "the task has no address of the wanted kind"};
+    }
+    Error error(Code::Internal, "");
+    try {
+        if (is_command) {
+            co_return co_await run_command(std::move(what), limit);
+        }
+        if (check.kind == ProbeKind::Tcp) {
+            co_return co_await connect(std::move(what), limit);
+        }
+        co_return co_await ask_http(std::move(what), limit);
+    } catch (const std::exception&) {
+        error = error_of_current_exception();
+        if (error.code == Code::Cancelled) {
+            throw;
+        }
+    }
+    if (is_command) { // its end was not seen: because of the command, or of Docker?
+        const bool overdue = error.code == Code::Timeout && co_await docker_answers();
+        if (!overdue) {
+            co_return ProbeResult{Verdict::Void, error.to_string()};
+        }
+    }
+    co_return ProbeResult{Verdict::Bad, error.to_string()};
+}
+
+awaitable<ProbeResult> Prober::ask_http(DueProbe what, Duration limit) {
+    http::ClientRequest request;
+    request.url = url_of(what);
+    request.connect_limit = limit;
+    request.total_limit = limit;
+    request.fresh_connection = true;
+    request.verify_certificate = false; // as Mesos and Marathon: it is no secret that is asked for
+    auto asking = client_.open(std::move(request));
+    // The body is not read: with the answer, its transfer goes.
+    const auto answer = co_await with_timeout(std::move(asking), limit, "the HTTP request");
+    co_return judge_status(answer->status(), what.check.ignore_1xx);
+}
+
+awaitable<ProbeResult> Prober::connect(DueProbe what, Duration limit) {
+    auto connecting = open_and_close(std::move(what.address), what.check.port);
+    co_await with_timeout(std::move(connecting), limit, "the connection");
+    co_return ProbeResult{Verdict::Good, ""};
+}
+
+awaitable<ProbeResult> Prober::run_command(DueProbe what, Duration limit) {
+    docker::ExecRequest request;
+    request.command = what.check.command;
+    request.environment.assign(what.check.env.begin(), what.check.env.end());
+    request.limit = limit;
+    request.overdue = [container = what.container_id](std::int64_t pid) {
+        end_process(container, pid);
+    };
+    const auto answer = co_await engine_.exec(std::move(what.container_id), std::move(request));
+    if (!answer) {
+        co_return judge_refusal(answer.error());
+    }
+    co_return judge_exit(*answer);
+}
+
+awaitable<bool> Prober::docker_answers() {
+    try {
+        co_await with_timeout(engine_.ping(), ping_limit, "Docker");
+    } catch (const std::exception&) {
+        if (error_of_current_exception().code == Code::Cancelled) {
+            throw;
+        }
+        co_return false;
+    }
+    co_return true;
+}
+
+} // namespace methos::executor
