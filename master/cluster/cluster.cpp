@@ -135,6 +135,9 @@ void Cluster::load_task(TaskNumber number, const std::string& bytes) {
     task.framework = record.framework();
     task.role = record.role().empty() ? "*" : record.role();
     task.priority = record.priority();
+    if (record.has_healthy()) {
+        task.healthy = record.healthy();
+    }
     task.spec = SpecNumber(record.spec());
     task.host = HostNumber(record.host());
     for (const auto port : record.host_ports()) {
@@ -296,6 +299,9 @@ void Cluster::save_task(const Task& task, Step& step) {
     record.set_framework(task.framework);
     record.set_role(task.role);
     record.set_priority(task.priority);
+    if (task.healthy) {
+        record.set_healthy(*task.healthy);
+    }
     record.set_spec(task.spec.value);
     record.set_host(task.host.value);
     for (const auto port : task.host_ports) {

@@ -69,7 +69,9 @@ void Cluster::apply(Host& host, const TaskStatus& status, Step& step) {
     if (late_progress && !task->unreachable) {
         return;
     }
-    const bool durable = status.state != task->reported ||
+    // An executor that has just found the task again cannot say yet whether it is healthy.
+    const bool health_changed = status.healthy && status.healthy != task->healthy;
+    const bool durable = health_changed || status.state != task->reported ||
                          status.container_id != task->container_id ||
                          status.ip_addresses != task->ip_addresses;
     task->reported = status.state == TaskState::Killing || status.state == TaskState::Unknown
@@ -80,8 +82,10 @@ void Cluster::apply(Host& host, const TaskStatus& status, Step& step) {
     }
     task->message = status.message.substr(0, message_bytes_max);
     task->changed_at = step.now.wall;
-    task->healthy = status.healthy;
-    if (status.reason != Reason::None) {
+    if (health_changed) {
+        task->healthy = status.healthy;
+    }
+    if (status.reason != Reason::None || health_changed) {
         task->reason = status.reason;
     }
     if (!status.container_id.empty()) {

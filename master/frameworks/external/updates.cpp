@@ -92,10 +92,15 @@ void External::task_changed(const FrameworkId& id,
         }
         return;
     }
-    if (task.state() == before) {
+    const bool same_state = task.state() == before;
+    if (same_state &&
+        (task.reported != TaskState::Running || task.healthy == mine.latest.healthy)) {
         return; // progress within a state: nothing that Mesos would tell
     }
     auto update = update_of(framework, mine, task);
+    if (same_state) {
+        update.reason = mesos_reason(Reason::HealthCheckFailed); // Mesos's word for both ways
+    }
     if (before == TaskState::Unreachable && !over) {
         update.reason = mesos_reason(Reason::HostReturned);
     }

@@ -243,6 +243,9 @@ TaskRequest read_task_info(const MessageFields& fields) {
         read_container(fields.message("container"), task);
     }
     set_ports(read_resources(fields, task), task);
+    if (fields.has("health_check")) {
+        read_health_check(fields.message("health_check"), task);
+    }
     read_labels(fields, task);
     if (const auto grace = read_kill_policy(fields.message("kill_policy"))) {
         task.spec.kill_grace = *grace;

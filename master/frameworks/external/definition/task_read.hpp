@@ -20,6 +20,9 @@ namespace methos::external {
 /// port becomes an entry of `host_ports`. What cannot be done goes to `invalid`.
 void read_container(const MessageFields& fields, TaskRequest& task);
 
+/// HealthCheck to the spec's; what Mesos would refuse goes to `invalid`. After read_container.
+void read_health_check(const MessageFields& fields, TaskRequest& task);
+
 /// Sets `invalid` unless something was said before.
 void refuse(TaskRequest& task, const std::string& why);
 

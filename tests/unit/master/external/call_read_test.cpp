@@ -284,6 +284,80 @@ TEST_CASE("a Docker task becomes a spec, its ports and its environment") {
     CHECK(read.definition.find("null") == std::string::npos);
 }
 
+TEST_CASE("a health check comes with Mesos's defaults") {
+    const auto read =
+        task(docker("") + R"(,"health_check":{"type":"HTTP","http":{"port":80,"path":"/up"}})");
+    REQUIRE(read.invalid == "");
+    REQUIRE(read.spec.health_checks.size() == 1);
+    const auto& check = read.spec.health_checks[0];
+    CHECK(check.kind == ProbeKind::Http);
+    CHECK(check.port == 80);
+    CHECK(check.path == "/up");
+    CHECK(check.delay == Duration(15s));
+    CHECK(check.interval == Duration(10s));
+    CHECK(check.timeout == Duration(20s));
+    CHECK(check.grace == Duration(10s));
+    CHECK(check.failures_max == 3);
+}
+
+TEST_CASE("health checks of all kinds are read") {
+    const auto check = [](const std::string& text) {
+        const auto read = task(docker("") + R"(,"health_check":)" + text);
+        CHECK(read.invalid == "");
+        return read.spec.health_checks.at(0);
+    };
+    const auto https = check(R"({"type":"HTTP","delay_seconds":0,"interval_seconds":0,
+        "timeout_seconds":0.25,"grace_period_seconds":1e300,"consecutive_failures":0,
+        "http":{"port":443,"scheme":"https","protocol":"IPV6","statuses":[200]}})");
+    CHECK(https.kind == ProbeKind::Https);
+    CHECK(https.ipv6);
+    CHECK(https.path == "/");
+    CHECK(https.delay == Duration::zero());
+    CHECK(https.interval == health_interval_min);
+    CHECK(https.timeout == Duration(250ms));
+    CHECK(https.grace == health_time_max);
+    CHECK(https.failures_max == 0);
+
+    const auto tcp = check(R"({"type":"TCP","tcp":{"port":6379}})");
+    CHECK(tcp.kind == ProbeKind::Tcp);
+    CHECK(tcp.port == 6379);
+
+    const auto shell = check(R"({"type":"COMMAND","command":{"value":"test -f /ok",
+        "environment":{"variables":[{"name":"A","value":"1"}]}}})");
+    CHECK(shell.kind == ProbeKind::Command);
+    CHECK(shell.command == std::vector<std::string>{"/bin/sh", "-c", "test -f /ok"});
+    CHECK(shell.env == std::map<std::string, std::string>{{"A", "1"}});
+
+    const auto program =
+        check(R"({"type":"COMMAND","command":{"shell":false,"value":"/ok","arguments":["-v"]}})");
+    CHECK(program.command == std::vector<std::string>{"/ok", "-v"});
+}
+
+TEST_CASE("a health check that cannot be is its task's error, in Mesos's words") {
+    const auto why = [](const std::string& text) {
+        return task(docker("") + R"(,"health_check":)" + text).invalid;
+    };
+    CHECK_THAT(why(R"({"http":{"port":80}})"), Catch::Contains("must specify 'type'"));
+    CHECK_THAT(why(R"({"type":"UDP"})"), Catch::Contains("not a valid health check type"));
+    CHECK_THAT(why(R"({"type":"HTTP","tcp":{"port":80}})"),
+               Catch::Contains("Expecting 'http' to be set"));
+    CHECK_THAT(why(R"({"type":"HTTP","http":{"port":0}})"), Catch::Contains("from 1 to 65535"));
+    CHECK_THAT(why(R"({"type":"HTTP","http":{"port":80,"scheme":"ftp"}})"),
+               Catch::Contains("Unsupported HTTP health check scheme"));
+    CHECK_THAT(why(R"({"type":"HTTP","http":{"port":80,"path":"up"}})"),
+               Catch::Contains("must start with '/'"));
+    CHECK_THAT(why(R"({"type":"HTTP","http":{"port":80,"path":"/ HTTP/1.1\r\nA: b"}})"),
+               Catch::Contains("must start with '/'"));
+    CHECK_THAT(why(R"({"type":"TCP","tcp":{"port":80},"delay_seconds":-1})"),
+               Catch::Contains("'delay_seconds' to be non-negative"));
+    CHECK_THAT(why(R"({"type":"COMMAND","command":{"shell":true}})"),
+               Catch::Contains("'shell command'"));
+    CHECK_THAT(task(R"("command":{"value":"a"},"container":{"type":"DOCKER","docker":
+        {"image":"a","network":"NONE"}},"health_check":{"type":"TCP","tcp":{"port":80}})")
+                   .invalid,
+               Catch::Contains("without a network"));
+}
+
 TEST_CASE("commands name their process as Mesos has it") {
     CHECK(task(R"("command":{"value":"echo hi"})").spec.command == CommandKind::Shell);
     CHECK(task(R"("command":{"value":"echo hi"})").spec.shell == "echo hi");

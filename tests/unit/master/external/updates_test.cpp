@@ -354,3 +354,60 @@ SCENARIO("a task that waits for its launch can be asked for and killed") {
     CHECK(killed.reason == "REASON_TASK_KILLED_DURING_LAUNCH");
     CHECK(lab.count(TaskState::Staging) == 199);
 }
+
+SCENARIO("health that changes is an update of its own") {
+    Launched lab;
+    const auto task = lab.task("t");
+    lab.report(task, TaskState::Running);
+    const auto running = lab.take_one<Update>(lab.web);
+    CHECK_FALSE(running.healthy);
+    lab.acknowledge(lab.web, running);
+    const auto say = [&](std::optional<bool> healthy) {
+        auto status = FrameworkLab::status(task, TaskState::Running);
+        status.healthy = healthy;
+        status.reason = healthy == false ? Reason::HealthCheckFailed : Reason::None;
+        lab.report("a", status);
+    };
+
+    say(true);
+    const auto well = lab.take_one<Update>(lab.web);
+    CHECK(well.state == TaskState::Running);
+    CHECK(well.healthy == true);
+    CHECK(well.reason == "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED");
+    CHECK(well.uuid.size() == 16);
+    lab.acknowledge(lab.web, well);
+
+    say(true);
+    CHECK(lab.take<Update>(lab.web).empty());
+
+    WHEN("the executor is started again and cannot say yet") {
+        say(std::nullopt);
+        CHECK(lab.take<Update>(lab.web).empty());
+        CHECK(lab.task("t").healthy == true);
+    }
+    WHEN("the master is started again") {
+        lab.kill_and_restart();
+        auto has = FrameworkLab::status(task, TaskState::Running, 0);
+        has.healthy = true;
+        lab.join("a", {has});
+        const auto again = lab.resubscribe(lab.web);
+        THEN("it has not forgotten, and tells nothing twice") {
+            CHECK(lab.task("t").healthy == true);
+            CHECK(lab.take<Update>(again).empty());
+        }
+    }
+    WHEN("the task becomes ill and is killed for it") {
+        say(false);
+        const auto ill = lab.take_one<Update>(lab.web);
+        CHECK(ill.healthy == false);
+        lab.acknowledge(lab.web, ill);
+        auto over = FrameworkLab::status(task, TaskState::Killed);
+        over.healthy = false;
+        over.reason = Reason::HealthCheckFailed;
+        lab.report("a", over);
+        const auto end = lab.take_one<Update>(lab.web);
+        CHECK(end.state == TaskState::Killed);
+        CHECK(end.healthy == false);
+        CHECK(end.reason == "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED");
+    }
+}
