@@ -34,6 +34,11 @@ std::vector<std::uint16_t> service_ports(const services::AppDefinition& app) {
     return ports;
 }
 
+/// "web.instance-1" of "web.instance-1._app.1".
+std::string instance_of(const TaskName& task) {
+    return task.value.substr(0, task.value.rfind("._app."));
+}
+
 } // namespace
 
 std::string to_text(const json& document) {
@@ -69,6 +74,14 @@ json print_task(const cluster::Task& task,
         addresses.push_back({{"ipAddress", host->info.address}, {"protocol", "IPv4"}});
     }
     out["ipAddresses"] = std::move(addresses);
+    if (task.healthy) { // of all its checks together
+        json result = {{"alive", *task.healthy}, {"instanceId", instance_of(task.name)}};
+        if (!*task.healthy) {
+            result["lastFailureCause"] = task.message;
+        }
+        out["healthCheckResults"] = json::array();
+        out["healthCheckResults"].push_back(std::move(result));
+    }
     if (dialect == Dialect::Methos) {
         out["message"] = task.message;
         out["address"] = host->info.address;

@@ -241,7 +241,8 @@ void Services::task_changed(const cluster::Task& task, TaskState /*before*/, clu
     end.time = step.now.wall;
     end.version = cluster_.find_spec(task.spec)->version;
     app->last_end = std::move(end);
-    const bool by_itself = !task.kill_wanted && task.reported != TaskState::Killed;
+    const bool was_ill = task.reason == Reason::HealthCheckFailed; // killed by its executor
+    const bool by_itself = !task.kill_wanted && (task.reported != TaskState::Killed || was_ill);
     if (by_itself && task.reason != Reason::Reconciliation && task.reason != Reason::HostGone) {
         delay_next(*app, step.now); // what its host lost is not the app's fault
     }

@@ -1,5 +1,7 @@
 #include "master/frameworks/services/definition/app_task.hpp"
 
+#include "master/frameworks/services/definition/health_check_task.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -102,6 +104,22 @@ void set_network(const AppDefinition& app, TaskSpec& spec) {
     }
 }
 
+Result<void> set_health_checks(const AppDefinition& app, TaskSpec& spec) {
+    std::vector<std::size_t> with_host_port;
+    const auto mappings = app.container ? app.container->port_mappings.size() : 0;
+    for (std::size_t i = 0; i < mappings; ++i) {
+        if (published(app, app.container->port_mappings[i])) {
+            with_host_port.push_back(i);
+        }
+    }
+    auto checks = health_checks_of(app, with_host_port);
+    if (!checks) {
+        return checks.error();
+    }
+    spec.health_checks = std::move(*checks);
+    return {};
+}
+
 Result<void> set_container(const AppContainer& container, TaskSpec& spec) {
     spec.image = container.image;
     spec.force_pull = container.force_pull;
@@ -198,6 +216,9 @@ Result<TaskSpec> make_task_spec(const AppDefinition& app,
     }
     set_command(app, spec);
     set_network(app, spec);
+    if (const auto done = set_health_checks(app, spec); !done) {
+        return done.error();
+    }
     spec.env = static_env(app, version);
     spec.labels = app.labels;
     spec.user = app.user;

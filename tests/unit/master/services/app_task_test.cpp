@@ -180,3 +180,67 @@ TEST_CASE("fewer ports than the definition has are no harm") {
     const auto env = env_of(R"({"id":"/a","cmd":"x","ports":[0,0]})", {31000});
     REQUIRE(env.at("PORTS") == "31000");
 }
+
+TEST_CASE("health checks of all of Marathon's protocols become the executor's") {
+    const auto check_of = [](const std::string& app, const std::string& check) {
+        return spec_of(R"({"id":"/a","cmd":"x","container":{"docker":{"image":"i"})" + app +
+                       R"(,"healthChecks":[)" + check + "]}")
+            .health_checks.at(0);
+    };
+    const std::string host = R"(},"portDefinitions":[{"port":0},{"port":0}])";
+    const std::string bridge = R"(,"portMappings":[{"containerPort":80,"hostPort":8080},
+        {"containerPort":90,"hostPort":0}]},"networks":[{"mode":"container/bridge"}])";
+
+    const auto plain = check_of(host, R"({"path":"up"})");
+    CHECK(plain.kind == ProbeKind::Http);
+    CHECK(plain.path == "/up");
+    CHECK(plain.port == 0);
+    CHECK(plain.port_index == 0U);
+    CHECK(plain.grace == std::chrono::seconds(300));
+    CHECK(plain.interval == std::chrono::seconds(60));
+    CHECK(plain.timeout == std::chrono::seconds(20));
+    CHECK(plain.delay == std::chrono::seconds(15));
+    CHECK(plain.failures_max == 3);
+
+    const auto https = check_of(bridge, R"({"protocol":"MESOS_HTTPS","portIndex":1,
+        "ignoreHttp1xx":true,"ipProtocol":"IPv6","maxConsecutiveFailures":0,
+        "intervalSeconds":0})");
+    CHECK(https.kind == ProbeKind::Https);
+    CHECK(https.port_index == 1U);
+    CHECK(https.ignore_1xx);
+    CHECK(https.ipv6);
+    CHECK(https.failures_max == 0);
+    CHECK(https.interval == health_interval_min);
+
+    CHECK(check_of(bridge, R"({"protocol":"TCP","port":8080})").port == 80); // seen from outside
+    CHECK(check_of(bridge, R"({"protocol":"MESOS_TCP","port":8080})").port == 8080);
+    CHECK(check_of(bridge, R"({"protocol":"TCP","port":91})").kind == ProbeKind::Tcp);
+    CHECK(check_of(host, R"({"protocol":"COMMAND","command":{"value":"test -f /ok"}})").command ==
+          std::vector<std::string>{"/bin/sh", "-c", "test -f /ok"});
+}
+
+TEST_CASE("a port of a user network that has no host port is asked by its own number") {
+    const auto spec = spec_of(R"({"id":"/a","cmd":"x","container":{"docker":{"image":"i"},
+        "portMappings":[{"containerPort":70},{"containerPort":80,"hostPort":0}]},
+        "networks":[{"mode":"container","name":"n"}],
+        "healthChecks":[{"portIndex":0},{"portIndex":1}]})");
+    CHECK(spec.health_checks.at(0).port == 70);
+    CHECK(spec.health_checks.at(1).port_index == 0U); // the first of the launch's ports
+}
+
+TEST_CASE("a health check that nobody can make is refused with the definition") {
+    const auto absent = make_task_spec(
+        parsed(R"({"id":"/a","cmd":"x","container":{"docker":{"image":"i"}},"portDefinitions":[],
+                 "healthChecks":[{"port":0}]})"),
+        version,
+        "");
+    REQUIRE_FALSE(absent);
+    CHECK(absent.error().message.find("does not have") != std::string::npos);
+
+    const auto blank = make_task_spec(parsed(R"({"id":"/a","cmd":"x","container":
+        {"docker":{"image":"i"}},"portDefinitions":[{"port":0}],"healthChecks":[{"path":"/a b"}]})"),
+                                      version,
+                                      "");
+    REQUIRE_FALSE(blank);
+    CHECK(blank.error().message.find("%20") != std::string::npos);
+}
