@@ -31,7 +31,7 @@ awaitable<http::Response> list_hosts(ApiContext& context, http::Request /*reques
     for (const auto& [number, host] : context.shell.heart().cluster().hosts()) {
         document["hosts"].push_back(print_host(host));
     }
-    return reply_when_durable(context, document);
+    co_return co_await reply_when_durable(context, document);
 }
 
 json tasks_on(const cluster::Host& host, const heart::Heart& heart) {
@@ -67,7 +67,7 @@ awaitable<http::Response> show_host(ApiContext& context, http::Request request) 
                                 ? json(format_wall_time(terms.deadline))
                                 : json(nullptr);
     }
-    return reply_when_durable(context, document);
+    co_return co_await reply_when_durable(context, document);
 }
 
 /// A field of a drain's body as time: seconds as a number, or text such as "10m". Errors:

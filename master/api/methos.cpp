@@ -24,8 +24,9 @@ const services::App& find_app(const ApiContext& context, const http::Request& re
 }
 
 awaitable<http::Response> explain(ApiContext& context, http::Request request) {
-    return reply_when_durable(
-        context, print_why(find_app(context, request), context.shell.heart(), context.shell.now()));
+    const auto document =
+        print_why(find_app(context, request), context.shell.heart(), context.shell.now());
+    co_return co_await reply_when_durable(context, document);
 }
 
 awaitable<http::Response> show_app(ApiContext& context, http::Request request) {
@@ -33,7 +34,7 @@ awaitable<http::Response> show_app(ApiContext& context, http::Request request) {
     json document;
     document["app"] =
         print_app(find_app(context, request), context.shell.heart(), everything, Dialect::Methos);
-    return reply_when_durable(context, document);
+    co_return co_await reply_when_durable(context, document);
 }
 
 awaitable<http::Response> list_apps(ApiContext& context, http::Request /*request*/) {
@@ -46,7 +47,7 @@ awaitable<http::Response> list_apps(ApiContext& context, http::Request /*request
                 print_app(app, context.shell.heart(), everything, Dialect::Methos));
         }
     }
-    return reply_when_durable(context, document);
+    co_return co_await reply_when_durable(context, document);
 }
 
 } // namespace

@@ -152,7 +152,7 @@ awaitable<http::Response> list_roles(ApiContext& context, http::Request /*reques
     for (const auto& role : shares.roles()) {
         roles.push_back(print_role(role, shares));
     }
-    return reply_when_durable(context, document);
+    co_return co_await reply_when_durable(context, document);
 }
 
 awaitable<http::Response> list_weights(ApiContext& context, http::Request /*request*/) {
@@ -162,7 +162,7 @@ awaitable<http::Response> list_weights(ApiContext& context, http::Request /*requ
     for (const auto& role : shares.roles()) {
         weights[role] = shares.role(role).weight;
     }
-    return reply_when_durable(context, document);
+    co_return co_await reply_when_durable(context, document);
 }
 
 /// Roles without any limit are left out.
@@ -175,7 +175,7 @@ awaitable<http::Response> list_quota(ApiContext& context, http::Request /*reques
             quotas[role] = std::move(quota);
         }
     }
-    return reply_when_durable(context, document);
+    co_return co_await reply_when_durable(context, document);
 }
 
 RoleSettings settings_of(const ApiContext& context, const std::string& role) {
@@ -186,7 +186,7 @@ awaitable<http::Response> put_role(ApiContext& context, http::Request request) {
     const auto role = role_of(request);
     auto settings = settings_of(context, role);
     read_settings(read_body(request), settings);
-    return save(context, role, settings);
+    co_return co_await save(context, role, settings);
 }
 
 awaitable<http::Response> put_weight(ApiContext& context, http::Request request) {
@@ -195,21 +195,21 @@ awaitable<http::Response> put_weight(ApiContext& context, http::Request request)
     const auto body = read_body(request);
     settings.weight =
         read_weight(body.is_object() && body.contains("weight") ? body.at("weight") : body);
-    return save(context, role, settings);
+    co_return co_await save(context, role, settings);
 }
 
 awaitable<http::Response> put_quota(ApiContext& context, http::Request request) {
     const auto role = role_of(request);
     auto settings = settings_of(context, role);
     read_quota(read_body(request), settings);
-    return save(context, role, settings);
+    co_return co_await save(context, role, settings);
 }
 
 awaitable<http::Response> delete_quota(ApiContext& context, http::Request request) {
     const auto role = role_of(request);
     auto settings = settings_of(context, role);
     read_quota(json::object(), settings);
-    return save(context, role, settings);
+    co_return co_await save(context, role, settings);
 }
 
 } // namespace
