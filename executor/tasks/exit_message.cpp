@@ -39,15 +39,21 @@ std::string signal_name(int number) {
 
 std::string describe_exit(int exit_code, bool oom_killed) {
     const auto code = std::to_string(exit_code);
-    if (oom_killed && exit_code != 0) {
+    if (is_oom_exit(exit_code, oom_killed)) {
         return "ran out of memory (exit code " + code + ")";
     }
     constexpr int signal_base = 128; // a shell's and the Engine's convention
     constexpr int signal_last = 64;
-    if (exit_code > signal_base && exit_code <= signal_base + signal_last) {
-        return "ended by " + signal_name(exit_code - signal_base) + " (exit code " + code + ")";
-    }
-    return "exited with code " + code;
+    const bool by_signal = exit_code > signal_base && exit_code <= signal_base + signal_last;
+    const auto how =
+        by_signal ? "ended by " + signal_name(exit_code - signal_base) + " (exit code " + code + ")"
+                  : "exited with code " + code;
+    return oom_killed && exit_code != 0 ? how + "; one of its processes had run out of memory"
+                                        : how;
+}
+
+bool is_oom_exit(int exit_code, bool oom_killed) {
+    return oom_killed && exit_code == 128 + SIGKILL;
 }
 
 bool is_stop_signal_exit(int exit_code) {

@@ -10,6 +10,10 @@ namespace methos::executor {
 /// "exited with code 3", "ran out of memory (exit code 137)", "ended by SIGTERM (exit code 143)".
 [[nodiscard]] std::string describe_exit(int exit_code, bool oom_killed);
 
+/// Whether that was the kernel's doing. `oom_killed` alone only says that some process of the
+/// container was killed for memory, at any time: the main one may live on and end otherwise.
+[[nodiscard]] bool is_oom_exit(int exit_code, bool oom_killed);
+
 /// Whether the code is that of a container stopped from outside: 137 (SIGKILL) or 143 (SIGTERM).
 [[nodiscard]] bool is_stop_signal_exit(int exit_code);
 

@@ -108,7 +108,7 @@ Lifecycle::End Lifecycle::end_of_exit() const {
         }
         return End{TaskState::Killed, kill_reason_, std::move(message), code};
     }
-    if (facts_.oom_killed && code != 0) {
+    if (is_oom_exit(code, facts_.oom_killed)) {
         return End{TaskState::Failed, Reason::ContainerOom, std::move(message), code};
     }
     // dockerd stops containers when it ends or starts without live-restore: not the app's doing.

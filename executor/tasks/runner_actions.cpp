@@ -203,6 +203,13 @@ awaitable<> TaskRunner::run_inspect_found(std::string container) {
         answer = co_await calls_.inspect(container);
     }
     carry_out(book_.inspected(container, *answer, clock_.now()));
+    if (const auto* seen = std::get_if<event::Seen>(&*answer)) {
+        const TaskName name(seen->facts.task);
+        const auto* task = book_.find(name);
+        if (task != nullptr && task->life.container_id() == container) {
+            processes_.saw(name, seen->facts);
+        }
+    }
 }
 
 } // namespace methos::executor

@@ -143,6 +143,8 @@ SCENARIO("how a container ended is told apart") {
     const auto row = GENERATE(Row{0, false, false, TaskState::Finished, Reason::CommandExited},
                               Row{0, true, false, TaskState::Finished, Reason::CommandExited},
                               Row{137, true, false, TaskState::Failed, Reason::ContainerOom},
+                              Row{1, true, false, TaskState::Failed, Reason::CommandExited},
+                              Row{143, true, true, TaskState::Failed, Reason::DockerDown},
                               Row{137, false, false, TaskState::Failed, Reason::CommandExited},
                               Row{137, false, true, TaskState::Failed, Reason::DockerDown},
                               Row{143, false, true, TaskState::Failed, Reason::DockerDown},
@@ -160,6 +162,9 @@ SCENARIO("how a container ended is told apart") {
     const auto ended = bench.feed(event::Seen{facts});
     CHECK(report_of(ended).state == row.state);
     CHECK(report_of(ended).reason == row.reason);
+    if (row.oom && row.exit_code != 0) {
+        CHECK(report_of(ended).message.find("out of memory") != std::string::npos);
+    }
 }
 
 SCENARIO("a kill while the image is pulled abandons the pull and makes no container") {
