@@ -149,6 +149,8 @@ AppView read_bare_app(const ordered_json& app) {
     view.config_version = text(member(app, "versionInfo"), "lastConfigChangeAt");
     const auto& deployments = member(app, "deployments");
     view.has_deployment = deployments.is_array() && !deployments.empty();
+    const auto& deleting = member(app, "deleting");
+    view.deleting = deleting.is_boolean() && deleting.get<bool>();
     view.tasks = read_task_list(member(app, "tasks"));
     view.container_ports = container_ports_of(app);
     view.last_failure = failure_of(app);

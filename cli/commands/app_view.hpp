@@ -50,6 +50,7 @@ struct AppView {
     std::string version;
     std::string config_version; ///< tasks older than this run an outdated definition; may be empty
     bool has_deployment = false;
+    bool deleting = false; ///< what is left of it is being killed
     std::vector<InstanceView> tasks;
     std::vector<std::string> container_ports; ///< "80/tcp"
     std::optional<FailureView> last_failure;

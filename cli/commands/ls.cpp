@@ -36,6 +36,9 @@ std::string joined(const std::vector<std::string>& items) {
 } // namespace
 
 std::string status_of(const AppView& app, const std::optional<WhyView>& why) {
+    if (app.deleting) {
+        return "Deleting";
+    }
     if (app.instances == 0 && app.running == 0 && app.staged == 0) {
         return "Suspended";
     }
@@ -54,7 +57,7 @@ Tone tone_of_status(const std::string& status) {
     if (status == "Suspended") {
         return Tone::Faint;
     }
-    return status == "Deploying" ? Tone::Busy : Tone::Bad;
+    return status == "Deploying" || status == "Deleting" ? Tone::Busy : Tone::Bad;
 }
 
 int run_ls(Session& session) {

@@ -13,14 +13,15 @@ namespace {
 
 using nlohmann::json;
 
-/// The app a path names. Throws NotFound.
+/// The app a path names, also one that is being deleted. Throws NotFound.
 const services::App& find_app(const ApiContext& context, const http::Request& request) {
     const AppId id(services::absolute_path(request.params.at("id"), "/"));
-    const auto* app = context.shell.heart().services().find(id);
-    if (app == nullptr) {
+    const auto& apps = context.shell.heart().services().apps();
+    const auto found = apps.find(id);
+    if (found == apps.end()) {
         throw Failure(Code::NotFound, "App '" + id.value + "' does not exist");
     }
-    return *app;
+    return found->second;
 }
 
 awaitable<http::Response> explain(ApiContext& context, http::Request request) {
@@ -42,10 +43,8 @@ awaitable<http::Response> list_apps(ApiContext& context, http::Request /*request
     json document;
     document["apps"] = json::array();
     for (const auto& [id, app] : context.shell.heart().services().apps()) {
-        if (!app.deleting) {
-            document["apps"].push_back(
-                print_app(app, context.shell.heart(), everything, Dialect::Methos));
-        }
+        document["apps"].push_back(
+            print_app(app, context.shell.heart(), everything, Dialect::Methos));
     }
     co_return co_await reply_when_durable(context, document);
 }

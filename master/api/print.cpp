@@ -108,6 +108,10 @@ json print_app(const services::App& app,
     auto out = services::to_json(app.definition,
                                  ours ? services::Extensions::Shown : services::Extensions::Hidden);
     const auto counts = heart.services().counts(app);
+    if (ours && app.deleting) {
+        out["instances"] = 0;
+        out["deleting"] = true; // what is left of it is being killed
+    }
     out["version"] = app.version;
     out["versionInfo"] = {{"lastScalingAt", format_wall_time(app.last_scaling_at)},
                           {"lastConfigChangeAt", format_wall_time(app.last_config_change_at)}};

@@ -157,7 +157,7 @@ json print_why(const services::App& app, const heart::Heart& heart, Now now) {
         }
     }
     json out = {{"app", app.definition.id.value},
-                {"wanted", app.definition.instances},
+                {"wanted", app.deleting ? 0 : app.definition.instances},
                 {"running", heart.services().counts(app).running},
                 {"waiting", std::move(waiting)}};
     if (app.last_failure) {
