@@ -182,8 +182,7 @@ std::variant<LoadedTask, LoadedUpdate, RestingName> load_stored_update(std::uint
         return update_of(key, record.update());
     }
     if (record.has_resting()) {
-        return RestingName{
-            key, TaskName(record.resting().name()), from_ms(record.resting().since_ms())};
+        return RestingName{key, TaskName(record.resting().name()), std::nullopt};
     }
     LoadedTask loaded;
     loaded.framework_key = record.task().framework();

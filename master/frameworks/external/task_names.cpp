@@ -1,22 +1,17 @@
 #include "master/frameworks/external/task_names.hpp"
 
-#include <algorithm>
-
 namespace methos::external {
 
 void TaskNames::lay_to_rest(RestingName name) {
     taken_.insert(name.name.value);
-    const auto later = std::upper_bound(
-        resting_.begin(), resting_.end(), name, [](const RestingName& a, const RestingName& b) {
-            return a.since < b.since;
-        });
-    resting_.insert(later, std::move(name));
+    resting_.push_back(std::move(name));
 }
 
-std::optional<RestingName> TaskNames::take_rested(WallTime now) {
-    // A wall clock that was set back far leaves names resting; their number is bounded.
-    const bool due = !resting_.empty() &&
-                     (resting_.front().since + rest <= now || resting_.size() > resting_max);
+std::optional<RestingName> TaskNames::take_rested(MonoTime now) {
+    started_ = started_.value_or(now);
+    const bool due =
+        !resting_.empty() &&
+        (resting_.front().since.value_or(*started_) + rest <= now || resting_.size() > resting_max);
     if (!due) {
         return std::nullopt;
     }

@@ -18,7 +18,7 @@ namespace methos::external {
 struct RestingName {
     std::uint64_t key = 0; ///< of its record
     TaskName name;
-    WallTime since;
+    std::optional<MonoTime> since; ///< none: since before this master started
 };
 
 class TaskNames {
@@ -34,11 +34,13 @@ class TaskNames {
     /// The task of this name is over.
     void lay_to_rest(RestingName name);
     /// A name that has rested long enough, and is free from now on.
-    [[nodiscard]] std::optional<RestingName> take_rested(WallTime now);
+    /// Those of before this master's start rest anew from the first call on.
+    [[nodiscard]] std::optional<RestingName> take_rested(MonoTime now);
 
   private:
     std::unordered_set<std::string> taken_; ///< resting ones included
     std::deque<RestingName> resting_;       ///< oldest first
+    std::optional<MonoTime> started_;       ///< when it was first asked
 };
 
 } // namespace methos::external

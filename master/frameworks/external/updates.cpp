@@ -199,7 +199,7 @@ void External::drop_pending(ForeignFramework& framework, ForeignTask& task, clus
 
 void External::forget(ForeignFramework& framework, ForeignTask& task, cluster::Step& step) {
     drop_pending(framework, task, step);
-    names_.lay_to_rest({task.key, task.name, step.now.wall});
+    names_.lay_to_rest({task.key, task.name, step.now.mono});
     step.put(state::Table::Update, task.key, stored_resting_name(task.name, step.now.wall));
     task_by_key_.erase(task.key);
     const auto id = task.id; // it goes with its task
@@ -208,7 +208,7 @@ void External::forget(ForeignFramework& framework, ForeignTask& task, cluster::S
 
 void External::free_rested_names(cluster::Step& step) {
     while (step.has_room()) {
-        const auto rested = names_.take_rested(step.now.wall);
+        const auto rested = names_.take_rested(step.now.mono);
         if (!rested) {
             return;
         }
