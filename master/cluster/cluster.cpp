@@ -143,7 +143,6 @@ void Cluster::load_task(TaskNumber number, const std::string& bytes) {
     for (const auto port : record.host_ports()) {
         task.host_ports.push_back(static_cast<std::uint16_t>(port));
     }
-    task.env = {record.env().begin(), record.env().end()};
     task.request = RequestId(record.request());
     task.attempt = record.attempt();
     if (record.state() > static_cast<std::uint32_t>(TaskState::Unknown)) {
@@ -176,10 +175,10 @@ void Cluster::load_task(TaskNumber number, const std::string& bytes) {
     }
     ++spec_uses_[task.spec];
     if (task.kill_wanted) {
-        dying_.insert(number);
+        kills_.emplace_back(task.kill_sent_at, number);
     }
-    task_by_name_[task.name.value] = number;
-    tasks_.emplace(number, std::move(task));
+    const auto& loaded = tasks_.emplace(number, std::move(task)).first->second;
+    task_by_name_[loaded.name.value] = number;
 }
 
 void Cluster::begin(Step& step, const std::string& random_cluster_id) {
@@ -222,6 +221,7 @@ void Cluster::adopt_sessions(const Cluster& discarded) {
         host.info = other.info;
         host.grace_until = other.grace_until;
         reset_ports(host);
+        tell_changed(host);
         host_by_session_[session] = number;
         if (host.state != HostState::Lost) {
             host.state = other.state == HostState::Lost ? HostState::Restarting : other.state;
@@ -307,7 +307,6 @@ void Cluster::save_task(const Task& task, Step& step) {
     for (const auto port : task.host_ports) {
         record.add_host_ports(port);
     }
-    record.mutable_env()->insert(task.env.begin(), task.env.end());
     record.set_request(task.request.value);
     record.set_attempt(task.attempt);
     record.set_state(static_cast<std::uint32_t>(task.reported));

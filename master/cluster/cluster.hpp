@@ -16,15 +16,23 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 namespace methos::cluster {
 
+/// How fast hosts may be called lost: at most so many in any such time.
+struct RemovalRate {
+    std::size_t hosts = 0; ///< 0: no limit
+    Duration per{};
+};
+
 struct Policy {
     Duration executor_grace = std::chrono::seconds(30);
     Duration docker_grace = std::chrono::seconds(60);
     Duration mass_loss_hold = std::chrono::seconds(30);
+    RemovalRate removal_rate;
     Duration beat_interval = std::chrono::milliseconds(500);
     int beats_to_loss = 4;
     Duration kill_retry = std::chrono::seconds(5);
@@ -119,6 +127,8 @@ class Cluster {
     void set_active(const std::string& name, bool active);
     /// Marks a task for killing and tells its host; repeated until it is terminal.
     void kill(TaskNumber number, Duration grace, Reason reason, Step& step);
+    /// Forgets a task on a lost host: it is TASK_GONE, and is killed should its host return.
+    void give_up(TaskNumber number, std::string why, Step& step);
     /// Matches demand with hosts and makes offers, in turns of who is owed most, until the step is
     /// full, a slice of work is done (Step::more says so) or nothing fits.
     void allocate(Step& step);
@@ -181,6 +191,9 @@ class Cluster {
     /// Replacements wait: too many hosts vanished at once for it to be their fault.
     [[nodiscard]] bool holds_replacements(Now now) const { return now.mono < hold_until_; }
 
+    /// How many hosts would be called lost if Policy::removal_rate let them.
+    [[nodiscard]] std::size_t removals_held() const { return removals_held_; }
+
     [[nodiscard]] const std::map<OfferNumber, Offer>& offers() const { return offers_; }
 
     [[nodiscard]] bool has_framework(const std::string& name) const {
@@ -206,12 +219,18 @@ class Cluster {
     void apply(Host& host, const TaskStatus& status, Step& step);
     void finish(Task& task, TaskState before, Step& step);
     void end_missing(TaskNumber number, Step& step);
+    void end_as(Task& task, TaskState state, Reason reason, std::string message, Step& step);
+    [[nodiscard]] bool may_remove(Now now) const;
+    void note_removal(Now now);
+    void hold_removal(Host& host, Now now);
+    void tell_held(std::size_t held, Step& step);
     void send_kill(Task& task, Step& step);
     [[nodiscard]] bool spares_unknown(const Host& host, const TaskStatus& status, const Step& step);
     void kill_unknown(Step& step);
     void set_found(Host& host, Step& step);
     void end_session(Host& host);
     void reset_ports(Host& host);
+    void tell_changed(const Host& host);
     void mark_unreachable(Host& host, const std::string& why, Step& step);
     void lose(Host& host, const std::string& why, Step& step);
     void note_loss(Step& step);
@@ -226,6 +245,7 @@ class Cluster {
     // invariants.cpp
     void check_host(const Host& host) const;
     void check_task(const Task& task) const;
+    void check_kills() const;
     void check_charges() const;
     void retry_kills(Step& step);
     void notify(const Task& task, TaskState before, Step& step);
@@ -242,7 +262,10 @@ class Cluster {
     Host& new_host(HostNumber number);
     void charge(const Task& task);
     void refund(const Task& task);
-    const Task& start(Task task, const std::shared_ptr<const TaskSpec>& spec, Step& step);
+    const Task& start(Task task,
+                      const std::shared_ptr<const TaskSpec>& spec,
+                      std::map<std::string, std::string> env,
+                      Step& step);
 
     // allocator.cpp: whose turn it is
     void open_turns(Cycle& cycle, Now now);
@@ -291,11 +314,14 @@ class Cluster {
     std::unordered_map<std::string, HostNumber> host_by_id_;
     std::unordered_map<SessionNumber, HostNumber> host_by_session_;
     std::map<TaskNumber, Task> tasks_;
-    std::unordered_map<std::string, TaskNumber> task_by_name_;
+    /// By what Task::name holds. Ordered: a table of hashes makes itself anew all at once.
+    std::map<std::string_view, TaskNumber> task_by_name_;
     std::unordered_map<SpecNumber, std::shared_ptr<const TaskSpec>> specs_;
     std::unordered_map<SpecNumber, std::size_t> spec_uses_; ///< how many tasks have each
-    std::set<TaskNumber> dying_;                            ///< to be killed, not terminal yet
-    std::map<OfferNumber, Offer> offers_;                   ///< by number, which is also by age
+    /// Kills in the order they were sent, for when they are to be repeated. Those of tasks that are
+    /// over, or were sent again since, are passed over when their turn comes.
+    std::deque<std::pair<MonoTime, TaskNumber>> kills_;
+    std::map<OfferNumber, Offer> offers_; ///< by number, which is also by age
     std::uint64_t offers_made_ = 0;
     std::map<ClaimNumber, Offer> claims_;
     std::uint64_t claims_made_ = 0;
@@ -325,6 +351,8 @@ class Cluster {
     UnknownTasks unknown_tasks_;
     std::deque<TaskNumber> missing_; ///< to be ended, a few per step
     std::deque<MonoTime> recent_losses_;
+    std::deque<MonoTime> removals_; ///< as many as Policy::removal_rate is about
+    std::size_t removals_held_ = 0;
     MonoTime hold_until_ = MonoTime::min();
 };
 

@@ -52,6 +52,7 @@ void Cluster::host_joined(SessionNumber session,
     withdraw_offers(host);
     host.info = std::move(info);
     reset_ports(host);
+    tell_changed(host);
     total_stale_ = true;
     host.key_hash = key_hash;
     host.session = session;
@@ -91,6 +92,7 @@ void Cluster::host_changed(SessionNumber session, HostInfo info, Step& step) {
     }
     host->info = std::move(info);
     reset_ports(*host);
+    tell_changed(*host);
     total_stale_ = total_stale_ || changed;
     if (was_up && !host->info.docker_up && host->state == HostState::Up) {
         host->state = HostState::DockerDown;
@@ -128,6 +130,12 @@ void Cluster::reset_ports(Host& host) {
         for (const auto port : tasks_.at(task).host_ports) {
             host.free_ports.erase(port);
         }
+    }
+}
+
+void Cluster::tell_changed(const Host& host) {
+    for (const auto& [name, member] : members_) {
+        member.listener->host_changed(host);
     }
 }
 
@@ -258,20 +266,71 @@ void Cluster::set_found(Host& host, Step& step) {
 
 void Cluster::check_liveness(Step& step) {
     const auto silence_max = policy_.beat_interval * policy_.beats_to_loss;
+    std::size_t held = 0;
     for (auto& [number, host] : hosts_) {
         if (!step.has_room()) {
             step.more = true;
             return;
         }
-        if (!host.session.empty() && host.last_heard + silence_max < step.now.mono) {
+        const bool silent = !host.session.empty() && host.last_heard + silence_max < step.now.mono;
+        if (!silent && host.grace_until >= step.now.mono) {
+            continue;
+        }
+        if (host.state != HostState::Lost && !may_remove(step.now)) {
+            hold_removal(host, step.now);
+            ++held;
+            continue;
+        }
+        if (host.state != HostState::Lost) {
+            note_removal(step.now);
+        }
+        if (silent) {
             lose(host, "nothing was heard from it for " + format_duration(silence_max), step);
-        } else if (host.grace_until < step.now.mono) {
+        } else {
             lose(host,
                  host.state == HostState::DockerDown ? "its Docker did not come back in time"
                                                      : "its executor did not come back in time",
                  step);
         }
     }
+    tell_held(held, step);
+}
+
+bool Cluster::may_remove(Now now) const {
+    const auto& rate = policy_.removal_rate;
+    return rate.hosts == 0 || removals_.size() < rate.hosts ||
+           removals_.front() + rate.per <= now.mono;
+}
+
+void Cluster::note_removal(Now now) {
+    if (policy_.removal_rate.hosts == 0) {
+        return;
+    }
+    removals_.push_back(now.mono);
+    if (removals_.size() > policy_.removal_rate.hosts) {
+        removals_.pop_front();
+    }
+}
+
+/// The host is overdue and keeps its tasks: it takes nothing new, and may come back.
+void Cluster::hold_removal(Host& host, Now now) {
+    if (host.state == HostState::Up) {
+        end_session(host);
+        host.state = HostState::Restarting;
+        host.grace_until = now.mono - Duration(1);
+    }
+}
+
+void Cluster::tell_held(std::size_t held, Step& step) {
+    const auto& rate = policy_.removal_rate;
+    if (held > 0 && removals_held_ == 0) {
+        step.warn(std::to_string(held) + (held == 1 ? " host is" : " hosts are") +
+                  " overdue, but no more than " + std::to_string(rate.hosts) + " may be lost in " +
+                  format_duration(rate.per) + ": instances there are kept until then");
+    } else if (held == 0 && removals_held_ > 0) {
+        step.note("no host's removal is held back any more");
+    }
+    removals_held_ = held;
 }
 
 void Cluster::paused(Duration gap) {

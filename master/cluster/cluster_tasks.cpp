@@ -124,12 +124,11 @@ void Cluster::finish(Task& task, TaskState before, Step& step) {
     improved(host);
     task.unreachable = false;
     step.erase(state::Table::Task, task.number.value);
-    dying_.erase(task.number);
     if (const auto uses = spec_uses_.find(task.spec); --uses->second == 0) {
         spec_uses_.erase(uses);
     }
+    task_by_name_.erase(task.name.value); // whose text is the name's own
     const auto over = std::move(task);
-    task_by_name_.erase(over.name.value);
     tasks_.erase(over.number);
     notify(over, before, step);
 }
@@ -183,25 +182,38 @@ void Cluster::inventory(SessionNumber session,
     step.more = true;
 }
 
+/// Ends a task of which its executor has not told the end.
+void Cluster::end_as(Task& task, TaskState state, Reason reason, std::string message, Step& step) {
+    const auto before = task.state();
+    task.reported = state;
+    task.reason = reason;
+    task.message = std::move(message);
+    task.changed_at = step.now.wall;
+    finish(task, before, step);
+}
+
 void Cluster::end_missing(TaskNumber number, Step& step) {
     const auto found = tasks_.find(number);
     if (found == tasks_.end()) {
         return;
     }
     auto& task = found->second;
-    const auto before = task.state();
     const bool never_ran =
         task.reported == TaskState::Staging || task.reported == TaskState::Starting;
-    if (task.kill_wanted) {
-        task.reported = TaskState::Killed;
-    } else {
-        task.reported = never_ran ? TaskState::Dropped : TaskState::Gone;
+    const auto ended = never_ran ? TaskState::Dropped : TaskState::Gone;
+    end_as(task,
+           task.kill_wanted ? TaskState::Killed : ended,
+           Reason::Reconciliation,
+           never_ran ? "the host does not know this task: its launch never arrived"
+                     : "the host no longer has this task's container",
+           step);
+}
+
+void Cluster::give_up(TaskNumber number, std::string why, Step& step) {
+    const auto found = tasks_.find(number);
+    if (found != tasks_.end() && found->second.unreachable) {
+        end_as(found->second, TaskState::Gone, Reason::HostGone, std::move(why), step);
     }
-    task.reason = Reason::Reconciliation;
-    task.message = never_ran ? "the host does not know this task: its launch never arrived"
-                             : "the host no longer has this task's container";
-    task.changed_at = step.now.wall;
-    finish(task, before, step);
 }
 
 void Cluster::kill(TaskNumber number, Duration grace, Reason reason, Step& step) {
@@ -215,7 +227,6 @@ void Cluster::kill(TaskNumber number, Duration grace, Reason reason, Step& step)
     }
     const auto before = task.state();
     task.kill_wanted = true;
-    dying_.insert(number);
     task.kill_grace = grace;
     task.kill_reason = reason;
     save_task(task, step);
@@ -226,6 +237,7 @@ void Cluster::kill(TaskNumber number, Duration grace, Reason reason, Step& step)
 void Cluster::send_kill(Task& task, Step& step) {
     const auto& host = hosts_.at(task.host);
     task.kill_sent_at = step.now.mono;
+    kills_.emplace_back(task.kill_sent_at, task.number);
     if (!host.session.empty()) {
         step.send(host.session, SendKill{task.number, task.name, task.kill_grace});
     }
@@ -249,14 +261,15 @@ void Cluster::kill_unknown(Step& step) {
 }
 
 void Cluster::retry_kills(Step& step) {
-    std::size_t sent = 0;
-    for (const auto number : dying_) {
-        auto& task = tasks_.at(number);
-        if (!task.unreachable && task.kill_sent_at + policy_.kill_retry < step.now.mono) {
-            send_kill(task, step);
-            if (++sent == kills_per_turn) {
-                return; // the rest is due at the next tick
-            }
+    for (std::size_t looks = 0; looks < kills_per_turn; ++looks) {
+        if (kills_.empty() || kills_.front().first + policy_.kill_retry >= step.now.mono) {
+            return; // the rest is due at the next tick
+        }
+        const auto [sent_at, number] = kills_.front();
+        kills_.pop_front();
+        const auto found = tasks_.find(number);
+        if (found != tasks_.end() && found->second.kill_sent_at == sent_at) {
+            send_kill(found->second, step);
         }
     }
 }

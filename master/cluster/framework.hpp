@@ -101,8 +101,14 @@ class Framework {
     /// What the host's tasks count for may have changed: it is drained, or not any more.
     virtual void host_leaving(const Host& /*host*/, Step& /*step*/) {}
 
+    /// Its executor has told something new of the host: its name, attributes or resources.
+    virtual void host_changed(const Host& /*host*/) {}
+
     /// The host, with everything on it, is lost.
     virtual void host_lost(const Host& /*host*/, Step& /*step*/) {}
+
+    /// Ends the process when what it keeps of its tasks is not what the cluster has. Tests ask.
+    virtual void check_invariants() const {}
 };
 
 } // namespace methos::cluster

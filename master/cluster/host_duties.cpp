@@ -138,13 +138,11 @@ bool Cluster::end_gone(Host& host, Step& step) {
         if (!step.has_room()) {
             return true;
         }
-        auto& task = tasks_.at(number);
-        const auto before = task.state();
-        task.reported = TaskState::GoneByOperator;
-        task.reason = Reason::HostGone;
-        task.message = "an operator marked host " + host.info.hostname + " as gone";
-        task.changed_at = step.now.wall;
-        finish(task, before, step);
+        end_as(tasks_.at(number),
+               TaskState::GoneByOperator,
+               Reason::HostGone,
+               "an operator marked host " + host.info.hostname + " as gone",
+               step);
     }
     forget(host, step);
     return false;

@@ -1,6 +1,8 @@
 // What must hold between any two steps, whatever happened: no host oversubscribed, nothing offered
 // or used twice, everything found by the names it goes by. Tests and the simulation ask after every
 // step; a broken one ends the process with its name.
+#include "master/cluster/invariants.hpp"
+
 #include "master/cluster/cluster.hpp"
 
 #include <cstdio>
@@ -8,20 +10,20 @@
 
 namespace methos::cluster {
 
-namespace {
-
-[[noreturn]] void broken(const std::string& what) {
+void invariant_broken(const std::string& what) {
     std::fprintf(stderr, "invariant broken: %s\n", what.c_str());
     std::abort();
 }
+
+namespace {
 
 /// Takes ports out of those that are still free. Ends the process when one is not.
 void take(PortSet& left, const PortSet& ports, const Host& host) {
     for (const auto range : ports.ranges()) {
         for (unsigned port = range.first; port <= range.last; ++port) {
             if (!left.erase(static_cast<std::uint16_t>(port))) {
-                broken("port " + std::to_string(port) + " of host " + host.info.id.value +
-                       " is offered while it is in use");
+                invariant_broken("port " + std::to_string(port) + " of host " + host.info.id.value +
+                                 " is offered while it is in use");
             }
         }
     }
@@ -37,13 +39,13 @@ void Cluster::check_host(const Host& host) const {
     for (const auto number : host.tasks) {
         const auto* task = find_task(number);
         if (task == nullptr || task->host != host.number || is_terminal(task->reported)) {
-            broken("host " + id + " holds a task that is gone, elsewhere or over");
+            invariant_broken("host " + id + " holds a task that is gone, elsewhere or over");
         }
         used += specs_.at(task->spec)->resources;
         const std::set<std::uint16_t> ports(task->host_ports.begin(), task->host_ports.end());
         for (const auto port : ports) {
             if (taken.contains(port) || host.free_ports.contains(port)) {
-                broken("port " + std::to_string(port) + " is given twice on " + id);
+                invariant_broken("port " + std::to_string(port) + " is given twice on " + id);
             }
             taken.insert(port);
             left.erase(port);
@@ -62,27 +64,35 @@ void Cluster::check_host(const Host& host) const {
         }
     }
     if (!(left == host.free_ports)) {
-        broken("the free ports of host " + id + " are not those its tasks and offers leave");
+        invariant_broken("the free ports of host " + id +
+                         " are not those its tasks and offers leave");
     }
     if (!(offered == host.offered)) {
-        broken("the offered resources of host " + id + " are not those of its offers");
+        invariant_broken("the offered resources of host " + id + " are not those of its offers");
     }
     if (!(used == host.used)) {
-        broken("the used resources of host " + id + " are not those of its tasks");
+        invariant_broken("the used resources of host " + id + " are not those of its tasks");
     }
 }
 
 void Cluster::check_task(const Task& task) const {
     const auto* host = find_host(task.host);
     if (host == nullptr || !host->tasks.contains(task.number) || !specs_.contains(task.spec)) {
-        broken("task " + task.name.value + " is not on its host's list, or has no spec");
+        invariant_broken("task " + task.name.value + " is not on its host's list, or has no spec");
     }
     const auto named = task_by_name_.find(task.name.value);
     if (named == task_by_name_.end() || named->second != task.number) {
-        broken("task " + task.name.value + " cannot be found by its name");
+        invariant_broken("task " + task.name.value + " cannot be found by its name");
     }
-    if (task.kill_wanted != dying_.contains(task.number)) {
-        broken("task " + task.name.value + " is to be killed, and that is forgotten, or it is not");
+}
+
+/// Whoever is to be killed is told again until it is over.
+void Cluster::check_kills() const {
+    const std::set<std::pair<MonoTime, TaskNumber>> due(kills_.begin(), kills_.end());
+    for (const auto& [number, task] : tasks_) {
+        if (task.kill_wanted && !due.contains({task.kill_sent_at, number})) {
+            invariant_broken("task " + task.name.value + " is to be killed, and that is forgotten");
+        }
     }
 }
 
@@ -103,7 +113,7 @@ void Cluster::check_charges() const {
     for (Shares::Client client = 0; client < shares_.size(); ++client) {
         const auto& framework = shares_.framework_of(client);
         if (!(shares_.charged(client) == due[{framework, shares_.role_of(client)}])) {
-            broken("framework " + framework + " is not charged for what it has");
+            invariant_broken("framework " + framework + " is not charged for what it has");
         }
     }
 }
@@ -116,9 +126,13 @@ void Cluster::check_invariants() const {
         check_task(task);
     }
     if (task_by_name_.size() != tasks_.size()) {
-        broken("a name is left of a task that is gone");
+        invariant_broken("a name is left of a task that is gone");
     }
+    check_kills();
     check_charges();
+    for (const auto& [name, member] : members_) {
+        member.listener->check_invariants();
+    }
 }
 
 } // namespace methos::cluster

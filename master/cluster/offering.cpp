@@ -246,9 +246,8 @@ Result<TaskNumber> Cluster::launch(ClaimNumber number, Launching launching, Step
     task.role = claim.role;
     task.host = claim.host;
     task.host_ports = std::move(launching.host_ports);
-    task.env = std::move(launching.env);
     task.request = std::move(launching.request);
-    const auto& started = start(std::move(task), launching.spec, step);
+    const auto& started = start(std::move(task), launching.spec, std::move(launching.env), step);
     members_.at(started.framework).listener->launched(started, step);
     return started.number;
 }

@@ -161,13 +161,16 @@ bool Cluster::place_on(Host& host, Framework& framework, const Demand& demand, S
     task.priority = demand.priority;
     task.host = host.number;
     task.host_ports = std::move(accepted->host_ports);
-    task.env = std::move(accepted->env);
     task.request = std::move(accepted->request);
-    framework.launched(start(std::move(task), accepted->spec, step), step);
+    framework.launched(start(std::move(task), accepted->spec, std::move(accepted->env), step),
+                       step);
     return true;
 }
 
-const Task& Cluster::start(Task task, const std::shared_ptr<const TaskSpec>& spec, Step& step) {
+const Task& Cluster::start(Task task,
+                           const std::shared_ptr<const TaskSpec>& spec,
+                           std::map<std::string, std::string> env,
+                           Step& step) {
     auto& host = hosts_.at(task.host);
     task.spec = spec->number;
     task.staged_at = task.changed_at = step.now.wall;
@@ -185,16 +188,22 @@ const Task& Cluster::start(Task task, const std::shared_ptr<const TaskSpec>& spe
     save_task(task, step);
     SendLaunch message;
     message.spec = spec_is_there ? nullptr : spec;
-    message.launch = TaskLaunch{
-        task.number, task.name, task.spec, task.attempt, task.host_ports, task.env, task.request};
+    message.launch = TaskLaunch{task.number,
+                                task.name,
+                                task.spec,
+                                task.attempt,
+                                task.host_ports,
+                                std::move(env),
+                                task.request};
     step.send(host.session, std::move(message));
 
     if (step.watched) {
         step.publications.push_back(std::make_shared<TaskChanged>(task, true));
     }
     ++spec_uses_[task.spec];
-    task_by_name_[task.name.value] = task.number;
-    return tasks_.emplace(task.number, std::move(task)).first->second;
+    const auto& started = tasks_.emplace(task.number, std::move(task)).first->second;
+    task_by_name_[started.name.value] = started.number;
+    return started;
 }
 
 Cluster::Candidate Cluster::candidate(const Host& host, const Demand& demand, bool held) const {

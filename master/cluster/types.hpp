@@ -86,7 +86,6 @@ struct Task {
     SpecNumber spec;
     HostNumber host;
     std::vector<std::uint16_t> host_ports;
-    std::map<std::string, std::string> env;
     RequestId request;
     std::uint32_t attempt = 1;
 

@@ -10,54 +10,38 @@ namespace methos::services {
 
 namespace {
 
-std::optional<std::string> value_on(const cluster::Host& host, const std::string& field) {
-    if (field == "hostname" || field == "@hostname") {
-        return host.info.hostname;
-    }
-    const auto name = field == "@region" ? "region" : field == "@zone" ? "zone" : field;
-    const auto found = host.info.attributes.find(name);
-    return found == host.info.attributes.end() ? std::nullopt : std::optional(found->second);
+using Counts = std::map<std::string, std::size_t>;
+
+/// The value that most instances have; of equals the first.
+const std::string& commonest(const Counts& counts) {
+    return std::max_element(counts.begin(),
+                            counts.end(),
+                            [](const auto& a, const auto& b) { return a.second < b.second; })
+        ->first;
 }
 
-/// The values of `field` where the app's active instances are, one per instance.
-std::vector<std::string>
-values_in_use(const App& app, const std::string& field, const cluster::Cluster& cluster) {
-    std::vector<std::string> values;
-    for (const auto number : app.tasks) {
-        const auto* task = cluster.find_task(number);
-        if (!task->active()) {
-            continue;
-        }
-        if (const auto value = value_on(*cluster.find_host(task->host), field)) {
-            values.push_back(*value);
-        }
-    }
-    return values;
-}
-
+/// `used`: how many instances are where the constraint's field has each value.
 bool admits_one(const std::vector<std::string>& constraint,
-                const App& app,
                 const cluster::Host& host,
-                const cluster::Cluster& cluster) {
-    const auto& field = constraint.at(0);
+                const Counts& used) {
     const auto& op = constraint.at(1);
     const auto wanted = constraint.size() > 2 ? constraint.at(2) : std::string();
-    const auto value = value_on(host, field);
+    const auto value = value_on(host, constraint.at(0));
     if (!value) {
         return false;
     }
     if (op == "IS" || (op == "CLUSTER" && !wanted.empty())) {
         return *value == wanted;
     }
-    const auto used = values_in_use(app, field, cluster);
-    if (op == "UNIQUE") {
-        return std::find(used.begin(), used.end(), *value) == used.end();
-    }
     if (op == "CLUSTER") {
-        return used.empty() || used.front() == *value;
+        return used.empty() || commonest(used) == *value;
+    }
+    const auto there = used.find(*value);
+    if (op == "UNIQUE") {
+        return there == used.end();
     }
     const auto most = parse_int(wanted, 0, 1'000'000); // MAX_PER; checked when the app was accepted
-    return most && std::count(used.begin(), used.end(), *value) < *most;
+    return most && (there == used.end() ? 0 : static_cast<std::int64_t>(there->second)) < *most;
 }
 
 } // namespace
@@ -78,11 +62,23 @@ Violations check_constraints(const std::vector<std::vector<std::string>>& constr
     return violations;
 }
 
-bool admits(const App& app, const cluster::Host& host, const cluster::Cluster& cluster) {
-    return std::all_of(
-        app.definition.constraints.begin(),
-        app.definition.constraints.end(),
-        [&](const auto& constraint) { return admits_one(constraint, app, host, cluster); });
+std::vector<std::string>
+constrained_fields(const std::vector<std::vector<std::string>>& constraints) {
+    std::vector<std::string> fields;
+    for (const auto& constraint : constraints) {
+        fields.push_back(constraint.at(0));
+    }
+    return fields;
+}
+
+bool admits(const App& app, const cluster::Host& host) {
+    const auto& constraints = app.definition.constraints;
+    for (std::size_t i = 0; i < constraints.size(); ++i) {
+        if (!admits_one(constraints[i], host, app.instances.values(i))) {
+            return false;
+        }
+    }
+    return true;
 }
 
 } // namespace methos::services

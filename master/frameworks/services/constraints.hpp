@@ -15,8 +15,11 @@ struct App;
 [[nodiscard]] Violations
 check_constraints(const std::vector<std::vector<std::string>>& constraints);
 
+/// The fields that an app's constraints are about, in their order: what its Instances count.
+[[nodiscard]] std::vector<std::string>
+constrained_fields(const std::vector<std::vector<std::string>>& constraints);
+
 /// Whether one more instance may run on `host`, given where the others are.
-[[nodiscard]] bool
-admits(const App& app, const cluster::Host& host, const cluster::Cluster& cluster);
+[[nodiscard]] bool admits(const App& app, const cluster::Host& host);
 
 } // namespace methos::services

@@ -46,14 +46,14 @@ choose_ports(PortSet free, const std::vector<std::uint16_t>& wanted, TaskNumber 
 } // namespace
 
 cluster::Demand Services::demand_of(const App& app, Now now) const {
-    return demand_for(app, census(app, now));
+    return demand_for(app, tally(app, now));
 }
 
-cluster::Demand Services::demand_for(const App& app, const Census& there) const {
+cluster::Demand Services::demand_for(const App& app, const Tally& there) const {
     const auto wanted = static_cast<std::size_t>(app.definition.instances);
-    const auto current = there.current.size() + there.held;
+    const auto current = there.current + there.held;
     auto missing = wanted > current ? wanted - current : 0;
-    if (!there.old.empty()) {
+    if (there.old > 0) {
         // While old instances are there, the sum is bounded; where none of them may go first (half
         // of one instance is one), one more is allowed, or nothing would move.
         const auto over = static_cast<double>(wanted) *
@@ -61,7 +61,7 @@ cluster::Demand Services::demand_for(const App& app, const Census& there) const 
         const bool may_drop = kept_while_replacing(app.definition) < wanted;
         const auto most =
             std::max(static_cast<std::size_t>(std::floor(over)), wanted + (may_drop ? 0U : 1U));
-        const auto all = current + there.old.size();
+        const auto all = current + there.old;
         missing = std::min(missing, most > all ? most - all : 0);
     }
 
@@ -84,23 +84,18 @@ cluster::Demand Services::demand_for(const App& app, const Census& there) const 
     if (app.definition.accepted_resource_roles) {
         demand.roles = *app.definition.accepted_resource_roles;
     }
-    // Looked up at each call, so that every launch of a batch sees the ones before it.
-    demand.load_on = [this, id = app.definition.id](const cluster::Host& host) {
-        const auto& tasks_on = apps_.at(id).tasks_on;
-        const auto found = tasks_on.find(host.number);
-        return found == tasks_on.end() ? std::size_t{0} : found->second;
-    };
+    // Asked at each call, so that every launch of a batch sees the ones before it. A demand lives
+    // no longer than its app.
+    demand.load_on = [&app](const cluster::Host& host) { return app.instances.on(host.number); };
     if (!app.definition.constraints.empty()) {
-        demand.admits = [this, id = app.definition.id](const cluster::Host& host) {
-            return admits(apps_.at(id), host, cluster_);
-        };
+        demand.admits = [&app](const cluster::Host& host) { return admits(app, host); };
     }
     return demand;
 }
 
 /// Keeps demands_ as the app is now; what the allocator noted stays as long as it asks for the
 /// same.
-void Services::refresh_demand(const App& app, const Census& there) {
+void Services::refresh_demand(const App& app, const Tally& there) {
     auto demand = demand_for(app, there);
     const auto& id = app.definition.id;
     if (demand.count == 0) {
@@ -142,20 +137,15 @@ std::optional<cluster::Acceptance> Services::offered(const cluster::Offer& /*off
     return acceptance;
 }
 
-void Services::add_task(App& app, const cluster::Task& task) {
+void Services::add_task(App& app, const cluster::Task& task) const {
     app.tasks.insert(task.number);
-    ++app.tasks_on[task.host];
+    app.instances.note(task, *cluster_.find_host(task.host));
     ++app.revision;
 }
 
 void Services::remove_task(App& app, const cluster::Task& task) {
-    if (app.tasks.erase(task.number) == 0) {
-        return; // of an earlier app of this name
-    }
-    const auto there = app.tasks_on.find(task.host);
-    if (--there->second == 0) {
-        app.tasks_on.erase(there);
-    }
+    app.tasks.erase(task.number);
+    app.instances.remove(task);
 }
 
 void Services::launched(const cluster::Task& task, cluster::Step& /*step*/) {

@@ -3,6 +3,7 @@
 #include "master/frameworks/services/services.hpp"
 
 #include "core/wire/mapping.hpp"
+#include "master/cluster/invariants.hpp"
 #include "master/frameworks/services/constraints.hpp"
 #include "master/frameworks/services/definition/app_print.hpp"
 #include "master/frameworks/services/definition/app_task.hpp"
@@ -109,7 +110,7 @@ void Services::load_app(std::uint64_t key, const std::string& bytes) {
     app.request = RequestId(record.request());
     next_key_ = std::max(next_key_, key + 1);
     const auto id = app.definition.id;
-    apps_.emplace(id, std::move(app));
+    count_values(apps_.emplace(id, std::move(app)).first->second);
 }
 
 void Services::load_ends(std::uint64_t key, const std::string& bytes) {
@@ -227,6 +228,8 @@ ApiResult<Changed> Services::put(AppDefinition definition,
         app.last_scaling_at = instant;
     }
     app.definition = std::move(definition);
+    count_values(app);
+    ++app.revision;
     app.version = version;
     app.request = request;
     app.deployment = cluster_.new_uuid(step);
@@ -259,25 +262,41 @@ Services::remove(const AppId& id, const RequestId& request, cluster::Step& step)
     return Changed{id, app.version, app.deployment, false};
 }
 
+/// Has the values counted that the app's constraints are about.
+void Services::count_values(App& app) const {
+    app.instances.count_fields(constrained_fields(app.definition.constraints),
+                               [this](HostNumber number) { return cluster_.find_host(number); });
+}
+
 AppCounts Services::counts(const App& app) const {
     AppCounts counts;
-    for (const auto number : app.tasks) {
-        const auto* task = cluster_.find_task(number);
-        switch (task->state()) {
-        case TaskState::Staging:
-        case TaskState::Starting:
-            ++counts.staged;
-            break;
-        case TaskState::Running:
-            ++counts.running;
-            counts.healthy += task->healthy == true ? 1U : 0U;
-            counts.unhealthy += task->healthy == false ? 1U : 0U;
-            break;
-        default:
-            break;
-        }
+    for (const auto& [group, members] : app.instances.groups()) {
+        counts.staged += group.standing == Standing::Starting ? members.size() : 0U;
+        counts.running += is_running(group.standing) ? members.size() : 0U;
+        counts.healthy += group.standing == Standing::Healthy ? members.size() : 0U;
+        counts.unhealthy += group.standing == Standing::Ill ? members.size() : 0U;
     }
     return counts;
+}
+
+/// What each app counts is what it has, and all of it.
+void Services::check_invariants() const {
+    for (const auto& [id, app] : apps_) {
+        Instances counted;
+        counted.count_fields(constrained_fields(app.definition.constraints),
+                             [](HostNumber) { return nullptr; });
+        for (const auto number : app.tasks) {
+            const auto* task = cluster_.find_task(number);
+            if (task == nullptr) {
+                cluster::invariant_broken("app " + id.value + " has an instance that is gone");
+            }
+            counted.note(*task, *cluster_.find_host(task->host));
+        }
+        if (!(counted == app.instances)) {
+            cluster::invariant_broken("the instances of app " + id.value +
+                                      " are not what it counts");
+        }
+    }
 }
 
 } // namespace methos::services

@@ -9,6 +9,7 @@
 #include "master/cluster/cluster.hpp"
 #include "master/frameworks/services/definition/api_error.hpp"
 #include "master/frameworks/services/definition/app_definition.hpp"
+#include "master/frameworks/services/instances.hpp"
 
 #include <map>
 #include <memory>
@@ -44,7 +45,7 @@ struct App {
     std::optional<LastEnd> last_end;
 
     std::set<TaskNumber> tasks; ///< all that the cluster has, unreachable and dying ones included
-    std::map<HostNumber, std::size_t> tasks_on;
+    Instances instances;        ///< the same, by what they are good for
     std::uint64_t revision = 0; ///< grows whenever where the next instance may go can change
     Duration backoff{};
     MonoTime backoff_until = MonoTime::min();
@@ -101,6 +102,10 @@ class Services final : public cluster::Framework {
     /// What the app would ask for now, were it not for backoff; count 0 when nothing is missing.
     [[nodiscard]] cluster::Demand demand_of(const App& app, Now now) const;
 
+    /// What is asked for on behalf of each app that misses instances, with the allocator's notes of
+    /// why it was not given (Demand::tried).
+    [[nodiscard]] const std::map<AppId, cluster::Demand>& demands() const { return demands_; }
+
     // --- cluster::Framework
     // -------------------------------------------------------------------------------------
     [[nodiscard]] const std::string& name() const override;
@@ -112,33 +117,40 @@ class Services final : public cluster::Framework {
     void launched(const cluster::Task& task, cluster::Step& step) override;
     void task_changed(const cluster::Task& task, TaskState before, cluster::Step& step) override;
     void host_leaving(const cluster::Host& host, cluster::Step& step) override;
+    void host_changed(const cluster::Host& host) override;
+    void check_invariants() const override;
 
   private:
-    /// The instances of an app, sorted by what they are good for.
-    struct Census {
-        std::vector<const cluster::Task*> current; ///< active, of the wanted spec
-        std::vector<const cluster::Task*> old;     ///< active, of an older spec
-        std::size_t held = 0;                      ///< unreachable, but still counted
-        std::size_t running = 0;                   ///< of both kinds
+    using Group = Instances::Group;
+
+    /// How many instances an app has, as its decision reads it.
+    struct Tally {
+        std::size_t current = 0; ///< active, of the wanted spec, on hosts that stay
+        std::size_t old = 0;     ///< active, to be replaced
+        std::size_t held = 0;    ///< unreachable, but still counted
+        std::size_t running = 0; ///< of current and old
+        std::size_t running_current = 0;
     };
 
-    [[nodiscard]] Census census(const App& app, Now now) const;
-    [[nodiscard]] bool
-    still_counts(const App& app, const cluster::Task& unreachable, Now now) const;
+    [[nodiscard]] Tally tally(const App& app, Now now) const;
+    [[nodiscard]] bool still_counts(const App& app, HostNumber lost, Now now) const;
     App* app_of(const cluster::Task& task);
     void save(const App& app, cluster::Step& step);
     void save_ends(const App& app, cluster::Step& step);
     void end_orphans(cluster::Step& step);
     /// True when everything is as wanted. Sets Step::more when the step was too full to finish.
-    bool settle(App& app, const Census& there, cluster::Step& step);
+    bool settle(App& app, cluster::Step& step);
     void kill_worst(App& app,
-                    std::vector<const cluster::Task*> candidates,
                     std::size_t count,
+                    const std::function<bool(const Group&)>& among,
                     cluster::Step& step);
+    void expunge(App& app, cluster::Step& step);
+    void delete_when_empty(App& app, cluster::Step& step);
     void delay_next(App& app, Now now);
-    [[nodiscard]] cluster::Demand demand_for(const App& app, const Census& there) const;
-    void refresh_demand(const App& app, const Census& there);
-    static void add_task(App& app, const cluster::Task& task);
+    [[nodiscard]] cluster::Demand demand_for(const App& app, const Tally& there) const;
+    void refresh_demand(const App& app, const Tally& there);
+    void add_task(App& app, const cluster::Task& task) const;
+    void count_values(App& app) const;
     static void remove_task(App& app, const cluster::Task& task);
     void drop_spec_when_unused(const App& app, SpecNumber spec, cluster::Step& step);
 

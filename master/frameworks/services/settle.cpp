@@ -2,6 +2,8 @@
 // is old is replaced as capacity allows, what ends is remembered.
 #include "master/frameworks/services/services.hpp"
 
+#include "core/base/units.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -17,27 +19,14 @@ Duration bounded_seconds(double value) {
     return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(bounded));
 }
 
-/// Better first: running, not unhealthy, then by age. The last ones are killed.
-bool better(const cluster::Task* a, const cluster::Task* b, KillSelection selection) {
-    const bool a_runs = a->running();
-    const bool b_runs = b->running();
-    if (a_runs != b_runs) {
-        return a_runs;
-    }
-    const bool a_ill = a->healthy == false;
-    const bool b_ill = b->healthy == false;
-    if (a_ill != b_ill) {
-        return b_ill;
-    }
-    const auto a_age = std::pair(
-        a->started_at.time_since_epoch().count() > 0 ? a->started_at : a->staged_at, a->number);
-    const auto b_age = std::pair(
-        b->started_at.time_since_epoch().count() > 0 ? b->started_at : b->staged_at, b->number);
-    return selection == KillSelection::YoungestFirst ? a_age < b_age : b_age < a_age;
-}
-
 std::size_t wanted_of(const App& app) {
     return app.deleting ? 0 : static_cast<std::size_t>(app.definition.instances);
+}
+
+/// Whether these are what the app wants; what is on a host that is drained is replaced as an old
+/// version is.
+bool stays(const App& app, const Instances::Group& group) {
+    return group.spec == app.spec && !group.leaving;
 }
 
 } // namespace
@@ -48,92 +37,82 @@ std::size_t kept_while_replacing(const AppDefinition& definition) {
     return static_cast<std::size_t>(std::ceil(least));
 }
 
-bool Services::still_counts(const App& app, const cluster::Task& unreachable, Now now) const {
+bool Services::still_counts(const App& app, HostNumber lost, Now now) const {
     const auto& strategy = app.definition.unreachable_strategy;
-    if (unreachable.kill_wanted || is_terminal(unreachable.reported)) {
-        return false;
-    }
     const auto wait = std::chrono::seconds(
         std::clamp<std::int64_t>(strategy.inactive_after_seconds, 0, seconds_max));
-    const auto* host = cluster_.find_host(unreachable.host);
-    return strategy.disabled || now.mono < host->lost_since + wait;
+    return strategy.disabled || now.mono < cluster_.find_host(lost)->lost_since + wait;
 }
 
-Services::Census Services::census(const App& app, Now now) const {
-    Census census;
-    for (const auto number : app.tasks) {
-        const auto* task = cluster_.find_task(number);
-        if (task->active()) {
-            // What is on a host that is drained is replaced as an old version is.
-            const bool stays = task->spec == app.spec && !cluster_.find_host(task->host)->leaving();
-            (stays ? census.current : census.old).push_back(task);
-            census.running += task->running() ? 1U : 0U;
-        } else if (task->unreachable && still_counts(app, *task, now)) {
-            ++census.held;
+Services::Tally Services::tally(const App& app, Now now) const {
+    Tally tally;
+    for (const auto& [group, members] : app.instances.groups()) {
+        if (is_active(group.standing)) {
+            const bool current = stays(app, group);
+            const auto running = is_running(group.standing) ? members.size() : 0U;
+            (current ? tally.current : tally.old) += members.size();
+            tally.running += running;
+            tally.running_current += current ? running : 0U;
+        } else if (group.standing == Standing::Unreachable &&
+                   still_counts(app, group.away_on, now)) {
+            tally.held += members.size();
         }
     }
-    return census;
+    return tally;
 }
 
 void Services::kill_worst(App& app,
-                          std::vector<const cluster::Task*> candidates,
                           std::size_t count,
+                          const std::function<bool(const Group&)>& among,
                           cluster::Step& step) {
-    const auto selection = app.definition.kill_selection;
-    std::sort(candidates.begin(),
-              candidates.end(),
-              [selection](const cluster::Task* a, const cluster::Task* b) {
-                  return better(a, b, selection);
-              });
-    while (count > 0 && !candidates.empty()) {
+    for (; count > 0; --count) {
+        const auto victim = app.instances.worst(app.definition.kill_selection, among);
+        if (!victim) {
+            return;
+        }
         if (!step.has_room()) {
             step.more = true;
             dirty_.insert(app.definition.id);
             return;
         }
-        const auto* victim = candidates.back();
-        candidates.pop_back();
-        --count;
-        cluster_.kill(victim->number,
-                      cluster_.find_spec(victim->spec)->kill_grace,
-                      Reason::KilledByRequest,
-                      step);
+        const auto spec = cluster_.find_spec(cluster_.find_task(*victim)->spec);
+        cluster_.kill(*victim, spec->kill_grace, Reason::KilledByRequest, step);
     }
 }
 
-bool Services::settle(App& app, const Census& there, cluster::Step& step) {
-    const auto wanted = wanted_of(app);
-    const auto current = there.current.size() + there.held;
+/// Kills what is too much, too old, or of an app that is being deleted.
+bool Services::settle(App& app, cluster::Step& step) {
     if (app.deleting) {
-        std::vector<const cluster::Task*> all;
-        for (const auto number : app.tasks) {
-            const auto* task = cluster_.find_task(number);
-            if (!task->kill_wanted) {
-                all.push_back(task);
-            }
-        }
-        kill_worst(app, all, all.size(), step);
+        const auto lives = [](const Group& group) { return group.standing < Standing::Ending; };
+        kill_worst(app, app.tasks.size(), lives, step);
         return false;
     }
+    const auto wanted = wanted_of(app);
+    const auto there = tally(app, step.now);
+    const auto current = there.current + there.held;
     if (current > wanted) {
-        kill_worst(app, there.current, current - wanted, step);
+        const auto is_current = [&app](const Group& group) {
+            return is_active(group.standing) && stays(app, group);
+        };
+        kill_worst(app, current - wanted, is_current, step);
     }
-    if (!there.old.empty()) {
+    if (there.old > 0) {
         // Old instances go as new ones run: never fewer than the upgrade strategy says.
+        const auto is_old = [&app](const Group& group, bool running) {
+            return is_active(group.standing) && is_running(group.standing) == running &&
+                   !stays(app, group);
+        };
         const auto keep = kept_while_replacing(app.definition);
-        std::vector<const cluster::Task*> idle;
-        std::vector<const cluster::Task*> running;
-        for (const auto* task : there.old) {
-            (task->running() ? running : idle).push_back(task);
-        }
-        kill_worst(app, idle, idle.size(), step);
-        kill_worst(app, running, there.running > keep ? there.running - keep : 0, step);
+        const auto running = tally(app, step.now).running;
+        kill_worst(
+            app, there.old, [&](const Group& group) { return is_old(group, false); }, step);
+        kill_worst(
+            app,
+            running > keep ? running - keep : 0,
+            [&](const Group& group) { return is_old(group, true); },
+            step);
     }
-    const auto running_current = static_cast<std::size_t>(
-        std::count_if(there.current.begin(), there.current.end(), [](const auto* task) {
-            return task->running();
-        }));
-    return there.old.empty() && current == wanted && running_current + there.held == wanted;
+    return there.old == 0 && current == wanted && there.running_current + there.held == wanted;
 }
 
 void Services::end_orphans(cluster::Step& step) {
@@ -161,29 +140,12 @@ void Services::decide(cluster::Step& step) {
             continue;
         }
         auto& app = found->second;
-        auto there = census(app, step.now);
-        const auto revision = app.revision;
-        const bool settled = settle(app, there, step);
-        if (app.revision != revision) {
-            there = census(app, step.now); // some were killed
-        }
+        const bool settled = settle(app, step);
+        expunge(app, step);
+        const auto there = tally(app, step.now);
         refresh_demand(app, there);
         if (app.deleting) {
-            // Unreachable instances are killed when their host returns; the app need not wait for
-            // that.
-            const bool gone =
-                std::all_of(app.tasks.begin(), app.tasks.end(), [this](TaskNumber number) {
-                    return cluster_.find_task(number)->unreachable &&
-                           cluster_.find_task(number)->kill_wanted;
-                });
-            if (gone) {
-                const auto spec = app.spec;
-                step.erase(state::Table::App, app.key);
-                step.erase(state::Table::AppEnd, app.key);
-                drop_spec_when_unused(app, spec, step);
-                demands_.erase(id);
-                apps_.erase(found);
-            }
+            delete_when_empty(app, step);
             continue;
         }
         if (settled && !app.deployment.empty()) {
@@ -194,6 +156,53 @@ void Services::decide(cluster::Step& step) {
             dirty_.insert(id);
         }
     }
+}
+
+/// Forgets instances that have been unreachable for as long as the app says. 0, the default, is
+/// never: then the better one stays when the host returns.
+void Services::expunge(App& app, cluster::Step& step) {
+    const auto& strategy = app.definition.unreachable_strategy;
+    if (app.deleting || strategy.disabled || strategy.expunge_after_seconds <= 0) {
+        return;
+    }
+    const auto wait = std::chrono::seconds(std::min(strategy.expunge_after_seconds, seconds_max));
+    const auto overdue = [&](const Group& group) {
+        return group.standing == Standing::Unreachable &&
+               cluster_.find_host(group.away_on)->lost_since + wait <= step.now.mono;
+    };
+    while (const auto number = app.instances.worst(KillSelection::OldestFirst, overdue)) {
+        if (!step.has_room()) {
+            step.more = true;
+            break;
+        }
+        const auto* host = cluster_.find_host(cluster_.find_task(*number)->host);
+        cluster_.give_up(*number,
+                         "host " + host->info.hostname + " has been lost for " +
+                             format_duration(wait) + " (expungeAfterSeconds)",
+                         step);
+    }
+    const auto is_unreachable = [](const Group& group) {
+        return group.standing == Standing::Unreachable;
+    };
+    if (app.instances.count(is_unreachable) > 0) {
+        dirty_.insert(app.definition.id);
+    }
+}
+
+/// Unreachable instances are killed when their host returns; the app need not wait for that.
+void Services::delete_when_empty(App& app, cluster::Step& step) {
+    const auto waits_for = [](const Group& group) {
+        return group.standing != Standing::EndingAway;
+    };
+    if (app.instances.count(waits_for) > 0) {
+        return;
+    }
+    step.erase(state::Table::App, app.key);
+    step.erase(state::Table::AppEnd, app.key);
+    drop_spec_when_unused(app, app.spec, step);
+    const auto id = app.definition.id;
+    demands_.erase(id);
+    apps_.erase(id);
 }
 
 void Services::delay_next(App& app, Now now) {
@@ -215,8 +224,8 @@ void Services::delay_next(App& app, Now now) {
 
 void Services::task_changed(const cluster::Task& task, TaskState /*before*/, cluster::Step& step) {
     auto* app = app_of(task);
-    if (app == nullptr) {
-        if (is_terminal(task.reported)) {
+    if (app == nullptr || !app->tasks.contains(task.number)) {
+        if (is_terminal(task.reported)) { // of no app, or of an earlier one of this name
             App none;
             none.spec = SpecNumber();
             drop_spec_when_unused(none, task.spec, step);
@@ -228,6 +237,7 @@ void Services::task_changed(const cluster::Task& task, TaskState /*before*/, clu
         ++app->revision;
     }
     if (!is_terminal(task.reported)) {
+        app->instances.note(task, *cluster_.find_host(task.host));
         return;
     }
     remove_task(*app, task);
@@ -255,8 +265,20 @@ void Services::task_changed(const cluster::Task& task, TaskState /*before*/, clu
 
 void Services::host_leaving(const cluster::Host& host, cluster::Step& /*step*/) {
     for (const auto number : host.tasks) {
-        if (auto* app = app_of(*cluster_.find_task(number)); app != nullptr) {
+        const auto* task = cluster_.find_task(number);
+        if (auto* app = app_of(*task); app != nullptr && app->tasks.contains(number)) {
+            app->instances.note(*task, host);
             dirty_.insert(app->definition.id);
+        }
+    }
+}
+
+void Services::host_changed(const cluster::Host& host) {
+    for (auto& [id, app] : apps_) {
+        if (!app.definition.constraints.empty() && app.instances.on(host.number) > 0) {
+            app.instances.host_changed(host);
+            ++app.revision;
+            dirty_.insert(id);
         }
     }
 }

@@ -21,16 +21,17 @@ SCENARIO("instances are spread over hosts and get ports of their own") {
     std::set<std::pair<std::uint64_t, std::uint16_t>> ports;
     for (const auto& task : lab.tasks_in(TaskState::Staging)) {
         REQUIRE(task.host_ports.size() == 2);
-        REQUIRE(task.env.at("PORT0") == std::to_string(task.host_ports[0]));
-        REQUIRE(task.env.at("MESOS_TASK_ID") == task.name.value);
         for (const auto port : task.host_ports) {
             REQUIRE(ports.insert({task.host.value, port}).second);
         }
     }
-    AND_THEN("each session carries the spec once") {
+    AND_THEN("each launch says which ports, and each session carries the spec once") {
         std::size_t specs = 0;
-        for (const auto& launch : lab.take_sent<cluster::SendLaunch>()) {
-            specs += launch.spec ? 1U : 0U;
+        for (const auto& sent : lab.take_sent<cluster::SendLaunch>()) {
+            const auto& launch = sent.launch;
+            REQUIRE(launch.env.at("PORT0") == std::to_string(launch.host_ports[0]));
+            REQUIRE(launch.env.at("MESOS_TASK_ID") == launch.name.value);
+            specs += sent.spec ? 1U : 0U;
         }
         REQUIRE(specs == 3);
     }
@@ -45,6 +46,7 @@ SCENARIO("a host takes no more than it has") {
     const auto* app = lab.services().find(AppId("/big"));
     const auto reasons = lab.cluster().explain(lab.services().demand_of(*app, lab.now()));
     REQUIRE(reasons.at(cluster::Unfit::Cpus) == 1);
+    REQUIRE(lab.services().demands().at(AppId("/big")).count == 3);
     WHEN("another host joins") {
         lab.join("b");
         THEN("it takes what did not fit") {
