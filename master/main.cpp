@@ -43,6 +43,7 @@ struct Flags {
     std::string executor_grace = "30s";
     std::string docker_grace = "60s";
     std::string mass_loss_hold = "30s";
+    std::string host_removal_rate;
     std::string policy;
     std::string log_level = "info";
 };
@@ -71,6 +72,9 @@ void declare(DaemonFlags& daemon, Flags& flags) {
     daemon.add("--mass-loss-hold",
                flags.mass_loss_hold,
                "how long replacements wait when most hosts vanish; 0: not");
+    daemon.add("--host-removal-rate",
+               flags.host_removal_rate,
+               "N/DURATION: so many hosts may be called lost in that time; default: any");
     daemon.add("--policy", flags.policy, "operator's policy (TOML)");
     daemon.add("--log-level", flags.log_level, "debug, info, warning, error");
 }
@@ -104,6 +108,19 @@ void refuse_unavailable(const Flags& flags) {
     }
 }
 
+/// "2/10m".
+Result<cluster::RemovalRate> parse_removal_rate(const std::string& text) {
+    const auto slash = text.find('/');
+    const auto hosts = parse_int(text.substr(0, slash), 1, 1'000'000);
+    const auto per =
+        parse_duration(slash == std::string::npos ? std::string() : text.substr(slash + 1));
+    if (!hosts || !per || *per <= Duration::zero()) {
+        return Error(Code::InvalidInput,
+                     "'" + text + "' is no rate; write N/DURATION, as in 2/10m");
+    }
+    return cluster::RemovalRate{static_cast<std::size_t>(*hosts), *per};
+}
+
 heart::Options heart_options(const Flags& flags) {
     heart::Options options;
     options.default_image = flags.default_image;
@@ -112,6 +129,10 @@ heart::Options heart_options(const Flags& flags) {
     options.policy.docker_grace = checked("--docker-grace", parse_duration(flags.docker_grace));
     options.policy.mass_loss_hold =
         checked("--mass-loss-hold", parse_duration(flags.mass_loss_hold));
+    if (!flags.host_removal_rate.empty()) {
+        options.policy.removal_rate =
+            checked("--host-removal-rate", parse_removal_rate(flags.host_removal_rate));
+    }
     return options;
 }
 

@@ -65,7 +65,7 @@ Heart::Counts Heart::counts() const {
     const auto up = std::count_if(hosts.begin(), hosts.end(), [](const auto& entry) {
         return entry.second.state == cluster::HostState::Up;
     });
-    return {static_cast<std::size_t>(up), cluster_.tasks().size()};
+    return {static_cast<std::size_t>(up), cluster_.tasks().size(), cluster_.removals_held()};
 }
 
 } // namespace methos::heart

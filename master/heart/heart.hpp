@@ -61,6 +61,7 @@ class Heart {
     struct Counts {
         std::size_t hosts_up = 0;
         std::size_t tasks = 0;
+        std::size_t removals_held = 0; ///< hosts that the removal rate keeps from being lost
     };
 
     [[nodiscard]] Counts counts() const;

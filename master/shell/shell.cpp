@@ -51,7 +51,9 @@ Shell::Shell(asio::any_io_executor executor,
       commit_seconds_(
           metrics.histogram("methos_master_commit_seconds", "How long a group commit took")),
       hosts_gauge_(metrics.gauge("methos_master_hosts_up", "Hosts in state UP")),
-      tasks_gauge_(metrics.gauge("methos_master_tasks", "Tasks that are not terminal")) {}
+      tasks_gauge_(metrics.gauge("methos_master_tasks", "Tasks that are not terminal")),
+      removals_gauge_(metrics.gauge("methos_master_host_removals_held",
+                                    "Overdue hosts that --host-removal-rate keeps")) {}
 
 Shell::~Shell() = default;
 
@@ -364,6 +366,7 @@ awaitable<> Shell::tick_loop() {
         const auto counts = heart_->counts();
         hosts_gauge_.set(static_cast<double>(counts.hosts_up));
         tasks_gauge_.set(static_cast<double>(counts.tasks));
+        removals_gauge_.set(static_cast<double>(counts.removals_held));
     }
 }
 

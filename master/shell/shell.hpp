@@ -133,6 +133,7 @@ class Shell {
     Metrics::Histogram commit_seconds_;
     Metrics::Gauge hosts_gauge_;
     Metrics::Gauge tasks_gauge_;
+    Metrics::Gauge removals_gauge_;
 };
 
 } // namespace methos::master
