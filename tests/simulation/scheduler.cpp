@@ -325,25 +325,32 @@ std::string Scheduler::unsettled() const {
     if (!to_acknowledge_.empty() || framework->unacknowledged > 0) {
         return name + " has updates to acknowledge";
     }
-    for (const auto& [id, theirs] : framework->tasks) {
-        const auto mine = tasks_.find(id);
-        const auto* task = heart.cluster().find_task(theirs.number);
-        if (task == nullptr) {
-            return name + " has not heard of the end of " + id;
-        }
-        if (mine == tasks_.end() || mine->second.state != task->state()) {
-            return name + " takes " + id + " for something else than " +
-                   std::string(to_string(task->state()));
-        }
-    }
-    for (const auto& [id, mine] : tasks_) {
-        if (mine.counts() && !framework->tasks.contains(id)) {
-            return name + " believes in " + id;
-        }
+    if (const auto wrong = mistaken_about(*framework); !wrong.empty()) {
+        return name + " is mistaken: " + wrong;
     }
     return count() == target_ ? ""
                               : name + " has " + std::to_string(count()) + " of " +
                                     std::to_string(target_) + " tasks";
+}
+
+std::string Scheduler::mistaken_about(const external::ForeignFramework& framework) const {
+    std::string wrong;
+    for (const auto& [id, theirs] : framework.tasks) {
+        const auto mine = tasks_.find(id);
+        const auto* task = master_.heart().cluster().find_task(theirs.number);
+        if (task == nullptr || mine == tasks_.end() || mine->second.state != task->state()) {
+            wrong.append(id).append(" is ").append(task == nullptr ? "over"
+                                                                   : to_string(task->state()));
+            return wrong;
+        }
+    }
+    for (const auto& [id, mine] : tasks_) {
+        if (mine.counts() && !framework.tasks.contains(id)) {
+            wrong.append(id).append(" is not there");
+            return wrong;
+        }
+    }
+    return wrong;
 }
 
 std::size_t Scheduler::count() const {

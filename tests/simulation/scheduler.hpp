@@ -82,6 +82,7 @@ class Scheduler {
     void acknowledge(const external::Update& update);
     void acknowledge_due();
     void reconcile();
+    [[nodiscard]] std::string mistaken_about(const external::ForeignFramework& framework) const;
     /// False when the call could not be made.
     bool call(external::CallBody body);
 
