@@ -114,6 +114,18 @@ TEST_CASE("status shows an app, its instances and what failed last", "[cli]") {
           std::string(demo_document) + "\n");
 }
 
+TEST_CASE("status of an app that is being deleted shows what is left of it", "[cli]") {
+    ScriptedMaster master;
+    master.answer("GET /methos/v1/apps/demo",
+                  200,
+                  R"({"app":{"id":"/demo","instances":0,"deleting":true,"deployments":[{"id":"d"}],
+        "tasks":[{"id":"a","host":"n1","ports":[],"state":"TASK_KILLING"}]}})");
+    const auto run = run_methos("http://" + master.address(), {"status", "demo"});
+    CHECK(run.code == 0);
+    CHECK(contains(run.out, "/demo  Deleting\n"));
+    CHECK(contains(run.out, "Instances:  0 of 0 running, 1 stopping\n"));
+}
+
 TEST_CASE("hosts of the same name are told apart", "[cli]") {
     ScriptedMaster master;
     const auto url = "http://" + master.address();
