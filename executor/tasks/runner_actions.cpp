@@ -171,7 +171,7 @@ void TaskRunner::perform(const TaskName& name, const action::Forget&) {
 
 awaitable<> TaskRunner::run_call(TaskName name, awaitable<Event> call) {
     auto event = co_await std::move(call);
-    deliver(name, std::move(event));
+    deliver(name, event);
 }
 
 awaitable<> TaskRunner::run_limited(TaskName name, Semaphore& lane, awaitable<Event> call) {
@@ -180,7 +180,7 @@ awaitable<> TaskRunner::run_limited(TaskName name, Semaphore& lane, awaitable<Ev
         const auto permit = co_await lane.acquire();
         event = co_await std::move(call);
     }
-    deliver(name, std::move(*event));
+    deliver(name, *event);
 }
 
 awaitable<> TaskRunner::run_start(TaskName name, std::string container) {
@@ -193,7 +193,7 @@ awaitable<> TaskRunner::run_start(TaskName name, std::string container) {
             event = event::StartFailed{CallFailure::NotSent, ""};
         }
     }
-    deliver(name, std::move(*event));
+    deliver(name, *event);
 }
 
 awaitable<> TaskRunner::run_inspect_found(std::string container) {
