@@ -166,10 +166,11 @@ class Engine {
     [[nodiscard]] awaitable<Answer<std::string>> load_image(std::shared_ptr<http::BodyReader> tar);
     /// A plain file system as an image of one layer. `changes`: Dockerfile lines ("CMD [...]").
     /// The answer is the image id.
-    [[nodiscard]] awaitable<Answer<std::string>> import_image(std::shared_ptr<http::BodyReader> tar,
-                                                              std::string repository,
-                                                              std::string tag,
-                                                              std::vector<std::string> changes);
+    [[nodiscard]] awaitable<Answer<std::string>>
+    import_image(std::shared_ptr<http::BodyReader> tar,
+                 const std::string& repository,
+                 const std::string& tag,
+                 const std::vector<std::string>& changes);
 
     // ---- containers; `container` is an id or a name
     /// Idempotent only by its name: NameConflict says who has it.

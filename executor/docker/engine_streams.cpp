@@ -146,7 +146,10 @@ std::string exec_body(const ExecRequest& request) {
     body["AttachStderr"] = true;
     body["Cmd"] = request.command;
     for (const auto& [name, value] : request.environment) {
-        body["Env"].push_back(name + "=" + value);
+        auto variable = name;
+        variable += '=';
+        variable += value;
+        body["Env"].push_back(std::move(variable));
     }
     if (!request.user.empty()) {
         body["User"] = request.user;
@@ -272,9 +275,9 @@ awaitable<Answer<std::string>> Engine::load_image(std::shared_ptr<http::BodyRead
 }
 
 awaitable<Answer<std::string>> Engine::import_image(std::shared_ptr<http::BodyReader> tar,
-                                                    std::string repository,
-                                                    std::string tag,
-                                                    std::vector<std::string> changes) {
+                                                    const std::string& repository,
+                                                    const std::string& tag,
+                                                    const std::vector<std::string>& changes) {
     Query query;
     query.add("fromSrc", "-").add("repo", repository).add("tag", tag);
     for (const auto& change : changes) {
