@@ -166,7 +166,8 @@ SCENARIO("a task id is unique within a framework, and may come twice in the clus
         REQUIRE(lab.cluster().tasks().size() == 2);
         const auto second = lab.cluster().tasks().rbegin()->second;
         CHECK_FALSE(second.name.value == "t");
-        CHECK(second.env.at("MESOS_TASK_ID") == "t");
+        const auto sent = lab.take_sent<cluster::SendLaunch>();
+        CHECK(sent.back().launch.env.at("MESOS_TASK_ID") == "t");
         lab.report(second, TaskState::Running);
         CHECK(lab.take_one<Update>(other).task_id == "t");
         CHECK(lab.take<Update>(lab.web).empty());
