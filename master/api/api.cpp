@@ -193,6 +193,7 @@ http::Router make_router(ApiContext& context) {
     http::Router router;
     add_process_routes(router, context);
     add_marathon_routes(router, context);
+    add_queue_routes(router, context);
     add_methos_routes(router, context);
     add_host_routes(router, context);
     add_role_routes(router, context);

@@ -48,6 +48,7 @@ inline constexpr const char* anonymous_name = "anonymous";
 
 // The parts of make_router.
 void add_marathon_routes(http::Router& router, ApiContext& context);
+void add_queue_routes(http::Router& router, ApiContext& context);
 void add_methos_routes(http::Router& router, ApiContext& context);
 void add_host_routes(http::Router& router, ApiContext& context);
 void add_role_routes(http::Router& router, ApiContext& context);

@@ -21,6 +21,7 @@ class Cluster;
 /// and keeps its notes in it.
 struct Demand {
     std::string key; ///< the framework's own name for it (an app id)
+    WallTime since;  ///< when it began; for people only
     /// Grows whenever `admits` may answer differently, other than by what happens to the host asked
     /// for.
     std::uint64_t revision = 0;

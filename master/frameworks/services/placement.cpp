@@ -95,7 +95,7 @@ cluster::Demand Services::demand_for(const App& app, const Tally& there) const {
 
 /// Keeps demands_ as the app is now; what the allocator noted stays as long as it asks for the
 /// same.
-void Services::refresh_demand(const App& app, const Tally& there) {
+void Services::refresh_demand(const App& app, const Tally& there, Now now) {
     auto demand = demand_for(app, there);
     const auto& id = app.definition.id;
     if (demand.count == 0) {
@@ -103,6 +103,7 @@ void Services::refresh_demand(const App& app, const Tally& there) {
         return;
     }
     const auto known = demands_.find(id);
+    demand.since = known == demands_.end() ? now.wall : known->second.since;
     if (known != demands_.end() && known->second.revision == demand.revision) {
         demand.tried = known->second.tried;
     }

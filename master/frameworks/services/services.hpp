@@ -90,6 +90,9 @@ class Services final : public cluster::Framework {
     [[nodiscard]] ApiResult<Changed>
     remove(const AppId& id, const RequestId& request, cluster::Step& step);
 
+    /// What waits after failures is tried at once. False when the app waits for nothing.
+    bool reset_delay(const AppId& id);
+
     /// Compares wanted with there for every app that something happened to.
     void decide(cluster::Step& step);
 
@@ -148,7 +151,7 @@ class Services final : public cluster::Framework {
     void delete_when_empty(App& app, cluster::Step& step);
     void delay_next(App& app, Now now);
     [[nodiscard]] cluster::Demand demand_for(const App& app, const Tally& there) const;
-    void refresh_demand(const App& app, const Tally& there);
+    void refresh_demand(const App& app, const Tally& there, Now now);
     void add_task(App& app, const cluster::Task& task) const;
     void count_values(App& app) const;
     static void remove_task(App& app, const cluster::Task& task);

@@ -143,7 +143,7 @@ void Services::decide(cluster::Step& step) {
         const bool settled = settle(app, step);
         expunge(app, step);
         const auto there = tally(app, step.now);
-        refresh_demand(app, there);
+        refresh_demand(app, there, step.now);
         if (app.deleting) {
             delete_when_empty(app, step);
             continue;
@@ -203,6 +203,16 @@ void Services::delete_when_empty(App& app, cluster::Step& step) {
     const auto id = app.definition.id;
     demands_.erase(id);
     apps_.erase(id);
+}
+
+bool Services::reset_delay(const AppId& id) {
+    if (!demands_.contains(id)) {
+        return false;
+    }
+    auto& app = apps_.at(id);
+    app.backoff = Duration::zero();
+    app.backoff_until = MonoTime::min();
+    return true;
 }
 
 void Services::delay_next(App& app, Now now) {
