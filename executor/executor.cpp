@@ -160,6 +160,7 @@ void Executor::reload(const ExecutorOptions& options) {
     next.role = options.role;
     next.hostname = options.hostname;
     next.advertise_ip = options.advertise_ip;
+    next.log_level = options.log_level; // main has set it
     if (next != options) {
         log::warning(
             "some of what was changed takes effect only when the executor is started again; "

@@ -33,6 +33,12 @@ Record parse_record(const std::string& bytes, const std::string& what) {
     return record;
 }
 
+/// A newer build may have stored one that this one does not know: it explains nothing then.
+Reason stored_reason(std::uint32_t number, Reason otherwise) {
+    constexpr auto last = static_cast<std::uint32_t>(Reason::HostDraining);
+    return number == 0 || number > last ? otherwise : static_cast<Reason>(number);
+}
+
 /// A 64-bit mix (SplitMix64's finalizer): every input bit changes half of the output bits.
 std::uint64_t mixed(std::uint64_t x) {
     x = (x ^ (x >> 30U)) * 0xbf58476d1ce4e5b9ULL;
@@ -149,6 +155,7 @@ void Cluster::load_task(TaskNumber number, const std::string& bytes) {
         throw Failure(Code::Internal, "the stored state of task " + record.name() + " is damaged");
     }
     task.reported = static_cast<TaskState>(record.state());
+    task.reason = stored_reason(record.reason(), Reason::None);
     task.message = record.message();
     task.container_id = record.container_id();
     task.ip_addresses = {record.ip_addresses().begin(), record.ip_addresses().end()};
@@ -156,6 +163,7 @@ void Cluster::load_task(TaskNumber number, const std::string& bytes) {
     task.started_at = from_ms(record.started_at_ms());
     task.changed_at = from_ms(record.changed_at_ms());
     task.kill_wanted = record.kill_wanted();
+    task.kill_reason = stored_reason(record.kill_reason(), Reason::KilledByRequest);
     task.kill_grace = std::chrono::milliseconds(record.kill_grace_ms());
 
     const auto host = hosts_.find(task.host);
@@ -320,6 +328,7 @@ void Cluster::save_task(const Task& task, Step& step) {
     record.set_started_at_ms(to_ms(task.started_at));
     record.set_changed_at_ms(to_ms(task.changed_at));
     record.set_kill_wanted(task.kill_wanted);
+    record.set_kill_reason(static_cast<std::uint32_t>(task.kill_reason));
     record.set_kill_grace_ms(
         std::chrono::duration_cast<std::chrono::milliseconds>(task.kill_grace).count());
     step.put(state::Table::Task, task.number.value, record.SerializeAsString());

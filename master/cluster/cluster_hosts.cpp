@@ -91,7 +91,9 @@ void Cluster::host_changed(SessionNumber session, HostInfo info, Step& step) {
         withdraw_offers(*host);
     }
     host->info = std::move(info);
-    reset_ports(*host);
+    if (changed) { // else its free ports may be held by offers that stay
+        reset_ports(*host);
+    }
     tell_changed(*host);
     total_stale_ = total_stale_ || changed;
     if (was_up && !host->info.docker_up && host->state == HostState::Up) {

@@ -153,6 +153,15 @@ void Cluster::forget(Host& host, Step& step) {
         end_session(host); // it joined again meanwhile; its next frame is answered by WELCOME
     }
     withdraw_offers(host);
+    if (host.state != HostState::Lost) { // else it was said when it was lost
+        if (step.watched) {
+            step.publications.push_back(
+                std::make_shared<HostChanged>(host.number, host.info.id, false));
+        }
+        for (const auto& [name, member] : members_) {
+            member.listener->host_lost(host, step);
+        }
+    }
     step.note("host " + host.info.hostname + " is forgotten");
     step.erase(state::Table::Host, host.number.value);
     offerable_.erase(host.slot);

@@ -12,11 +12,15 @@ constexpr Duration refuse_max = std::chrono::hours(24 * 365); // Mesos's cap
 constexpr Duration refuse_default =
     std::chrono::seconds(5); // and its default, also for negative ones
 
+/// Never less than nothing: a host may have been made smaller than what runs on it.
 Resources least_of(const Resources& a, const Resources& b) {
-    return Resources{std::min(a.milli_cpus, b.milli_cpus),
-                     std::min(a.mem_bytes, b.mem_bytes),
-                     std::min(a.disk_bytes, b.disk_bytes),
-                     std::min(a.gpus, b.gpus)};
+    const auto least = [](std::int64_t x, std::int64_t y) {
+        return std::max<std::int64_t>(0, std::min(x, y));
+    };
+    return Resources{least(a.milli_cpus, b.milli_cpus),
+                     least(a.mem_bytes, b.mem_bytes),
+                     least(a.disk_bytes, b.disk_bytes),
+                     least(a.gpus, b.gpus)};
 }
 
 bool contains_all(const PortSet& set, const std::vector<std::uint16_t>& ports) {

@@ -32,6 +32,13 @@ constexpr std::size_t frame_fill_bytes = 1024 * 1024; ///< of one LAUNCH, far be
 constexpr int frame_fill_entries = 1000;
 constexpr std::size_t host_bytes_max = 64 * 1024; ///< of what a host says of itself
 
+Result<HostInfo> read_host(const wire::Host& host) {
+    if (host.ByteSizeLong() > host_bytes_max) {
+        return Error(Code::InvalidInput, "the host's attributes are larger than 64 KiB");
+    }
+    return wire::from_wire(host);
+}
+
 void add(BusPort::Outbox& box, const cluster::SendLaunch& message) {
     if (message.spec) {
         auto& spec = *box.launch.add_specs();
@@ -187,14 +194,10 @@ void BusPort::on_hello(const bus::PeerId& peer, const wire::Hello& hello) {
 }
 
 void BusPort::open_control(const bus::PeerId& peer, const wire::Hello& hello) {
-    auto info = wire::from_wire(hello.host());
+    auto info = read_host(hello.host());
     if (!info) {
         bad_frames_.increment();
         refuse(peer, wire::Refused::BAD_FRAME, info.error().message);
-        return;
-    }
-    if (hello.host().ByteSizeLong() > host_bytes_max) {
-        refuse(peer, wire::Refused::BAD_FRAME, "the host's attributes are larger than 64 KiB");
         return;
     }
     const auto key_hash = digest_of(hello.host_key());
@@ -295,7 +298,7 @@ void BusPort::on_control(const Connection& connection, const wire::Frame& frame)
         on_status(session, frame.status());
         break;
     case wire::Frame::kHost: {
-        auto info = wire::from_wire(frame.host());
+        auto info = read_host(frame.host());
         if (!info) {
             bad_frames_.increment();
             log::limited(

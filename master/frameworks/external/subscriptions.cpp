@@ -207,6 +207,10 @@ void External::end(ForeignFramework& framework, const std::string& why, cluster:
 void External::go_on_ending(cluster::Step& step) {
     const auto ending = ending_; // completing one takes it out
     for (const auto& id : ending) {
+        if (!step.has_room()) { // completing one writes it, and may erase an older one
+            step.more = true;
+            return;
+        }
         auto& framework = frameworks_.at(id);
         if (!framework.kills_issued && !issue_kills(framework, step)) {
             step.more = true;

@@ -173,11 +173,30 @@ SCENARIO("foreign tasks on a draining host are killed, so many at once, with the
     for (const auto& kill : lab.take_sent<cluster::SendKill>()) {
         REQUIRE(kill.grace == 7s);
     }
+    const auto killed = lab.tasks_in(TaskState::Killing).front().number;
+    REQUIRE(lab.cluster().find_task(killed)->kill_reason == Reason::HostDraining);
+    HeartLab later; // what a master that is started now reads
+    later.restart_from(lab.records());
+    REQUIRE(later.cluster().find_task(killed)->kill_reason == Reason::HostDraining);
     lab.end_all_killed();
     lab.end_all_killed();
     lab.end_all_killed();
     REQUIRE(state_of(lab, "a") == "DRAINED");
     REQUIRE(f.offers.empty());
+    lab.cluster().remove_framework("f");
+}
+
+SCENARIO("a host that is gone before it was lost is told of as lost") {
+    HeartLab lab;
+    OfferTaker f("f");
+    lab.join("a");
+    lab.cluster().add_framework(f, OfferTaker::classic());
+    lab.decide();
+    const auto host = lab.cluster().hosts().begin()->first;
+    lab.close("a"); // its executor has thirty seconds to come back
+    REQUIRE(f.lost.empty());
+    REQUIRE(mark_gone(lab, "a"));
+    REQUIRE(f.lost == std::vector{host});
     lab.cluster().remove_framework("f");
 }
 

@@ -235,6 +235,46 @@ SCENARIO("a lost host takes its offers with it") {
     }
 }
 
+SCENARIO("a host that says nothing new of itself keeps its offers, and their ports are theirs") {
+    HeartLab lab;
+    OfferTaker f("f");
+    lab.join("h1");
+    subscribe(lab, f);
+    REQUIRE(f.offers.size() == 1);
+    lab.step([&](heart::Heart& heart, cluster::Step& step) { // the lab checks that no port is free
+        heart.cluster().host_changed(lab.session("h1"), HeartLab::host_info("h1"), step);
+    });
+    REQUIRE(f.offers.size() == 1);
+    REQUIRE(f.rescinded == 0);
+}
+
+SCENARIO("of a host that got smaller than what runs on it nothing negative is offered") {
+    HeartLab lab;
+    lab.join("h1");
+    REQUIRE(lab.put(HeartLab::app("/web", 20))); // two cpus
+    lab.run_all();
+    auto info = HeartLab::host_info("h1");
+    info.resources.scalars.milli_cpus = 1000;
+    lab.step([&](heart::Heart& heart, cluster::Step& step) {
+        heart.cluster().host_changed(lab.session("h1"), info, step);
+    });
+    OfferTaker f("f");
+    subscribe(lab, f);
+    REQUIRE(f.offers.size() == 1);
+    const auto offer = f.offers.begin()->second;
+    REQUIRE(offer.resources.milli_cpus == 0);
+    REQUIRE(offer.resources.mem_bytes > 0);
+    const auto small = launching(lab, "t1", {0, 64 * bytes_per_mb, 0, 0});
+    lab.step([&](heart::Heart& heart, cluster::Step& step) {
+        const auto claim = heart.cluster().claim("f", {offer.number}, step.now);
+        REQUIRE(claim);
+        REQUIRE(heart.cluster().launch(*claim, small, step));
+        heart.cluster().release(*claim, 0s, step.now);
+    });
+    f.offers.clear();
+    REQUIRE(f.tasks.size() == 1);
+}
+
 SCENARIO("suppressed roles and inactive frameworks are offered nothing") {
     HeartLab lab;
     OfferTaker f("f");

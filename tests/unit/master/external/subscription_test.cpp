@@ -209,6 +209,18 @@ SCENARIO("only so many frameworks that are over are remembered") {
     REQUIRE(lab.records_in(state::Table::Framework) == 2);
 }
 
+SCENARIO("frameworks that end at the same instant end in as many steps as that takes") {
+    constexpr std::size_t together = 200; // more than one step has room for; HeartLab checks that
+    FrameworkLab lab;
+    for (std::size_t i = 0; i < together; ++i) {
+        (void)lab.subscribe(FrameworkLab::info("f" + std::to_string(i)));
+    }
+    lab.kill_and_restart(); // none of them comes back
+    lab.live(700s);
+    REQUIRE(lab.external().frameworks().size() == 50);
+    REQUIRE(lab.records_in(state::Table::Framework) == 50);
+}
+
 SCENARIO("too many frameworks are refused") {
     heart::Options options;
     options.external.frameworks_max = 2;
