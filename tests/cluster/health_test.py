@@ -55,7 +55,7 @@ class HealthTest(ClusterCase):
             (tasks := self.running_tasks(app)) and all(task["id"] != old for task in tasks)), SETTLE_SECONDS)
 
     def test_an_ill_instance_behind_a_bridge_is_replaced(self):
-        app = self.deploy_with(check("HTTP", path="/", maxConsecutiveFailures=2))
+        app = self.deploy_with(check("HTTP", path="/", maxConsecutiveFailures=2, gracePeriodSeconds=60))
         self.wait_health(app, True)
         old = self.tasks(app)[0]["id"]
         self.in_container(app, "rm /www/index.html")  # from now on: 404
