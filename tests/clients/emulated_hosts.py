@@ -58,15 +58,13 @@ def main():
             host.stopping = True
 
     signal.signal(signal.SIGTERM, stop)
-    poller = zmq.Poller()
-    for host in hosts:
-        host.connect()
     while not hosts[0].stopping:
+        poller = zmq.Poller()  # a turn may replace a socket
         for host in hosts:
-            poller.register(host.socket, zmq.POLLIN)
+            if host.socket:
+                poller.register(host.socket, host.awaits())
         poller.poll(TURN_MS)
-        for host in hosts:
-            poller.unregister(host.socket)  # a turn may replace it
+        for host in hosts:  # none of them waits, so that none keeps the others from their beats
             try:
                 host.turn(0)
             except zmq.Again:  # the master is not there: nothing is queued for it

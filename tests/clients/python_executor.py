@@ -87,7 +87,8 @@ class Executor:
         self.host_id, self.host_key = secrets.token_hex(16), secrets.token_hex(16)
         self.public, self.secret = zmq.curve_keypair()
         self.context = zmq.Context()
-        self.socket = None
+        self.socket, self.greeted, self.connect_at = None, False, 0.0
+        self.session = self.epoch = 0
         self.tasks, self.specs = {}, {}
         self.next_stamp = 1
         self.stopping = False
@@ -99,15 +100,23 @@ class Executor:
         self.socket.send(frame.SerializeToString(), zmq.NOBLOCK)
 
     def connect(self):
-        """A fresh DEALER per session, so that nothing meant for an old one can reach the new one."""
-        if self.socket:
-            self.socket.close(linger=0)
+        """A fresh DEALER per session, so that nothing meant for an old one can reach the new one. Does not wait for the
+        handshake: greet() when the socket can be written to."""
         self.socket = self.context.socket(zmq.DEALER)
         self.socket.immediate = True  # nothing is queued before the handshake is done
         self.socket.curve_publickey, self.socket.curve_secretkey = self.public, self.secret
         self.socket.curve_serverkey = self.token["key"].encode()
         self.socket.connect(self.token["addresses"][0])
+        self.greeted = False
+
+    def disconnect(self):
+        """A new session follows after a while."""
+        self.socket.close(linger=0)
+        self.socket, self.connect_at = None, time.monotonic() + RECONNECT_SECONDS
         self.session = self.epoch = 0
+
+    def greet(self):
+        self.greeted = True
         self.beat_seconds, self.loss_seconds, self.heard_at = 0.5, 5.0, time.monotonic()
         self.beat_at, self.beats = 0.0, 0
         hello = self.frame()
@@ -119,10 +128,7 @@ class Executor:
         host.milli_cpus, host.mem_bytes, host.disk_bytes = 1000 * self.cpus, 4 << 30, 10 << 30
         host.ports.add(first=31000, last=31999)
         host.docker_up, host.docker_version, host.docker_api = True, "none", "none"
-        while not self.stopping and not self.socket.poll(100, zmq.POLLOUT):
-            pass
-        if not self.stopping:
-            self.send(hello)
+        self.send(hello)
 
     def on_welcome(self, frame):
         self.session, self.epoch = frame.session, frame.epoch
@@ -201,16 +207,27 @@ class Executor:
             if action:  # unknown bodies are ignored
                 action(getattr(frame, kind))
 
+    def awaits(self):
+        """What of its socket the next turn is for."""
+        return zmq.POLLIN if self.greeted else zmq.POLLOUT
+
     def turn(self, wait_ms=50):
-        if self.socket.poll(wait_ms):
+        if self.socket is None:
+            time.sleep(min(wait_ms / 1000, max(0.0, self.connect_at - time.monotonic())))
+            if time.monotonic() >= self.connect_at:
+                self.connect()
+            return
+        if self.socket.poll(wait_ms, self.awaits()):
+            if not self.greeted:
+                self.greet()
+                return
             frame = self.pb.Frame()
             frame.ParseFromString(self.socket.recv())
             self.handle(frame)
         now = time.monotonic()
-        if now - self.heard_at > self.loss_seconds:
-            say("lost")
-            time.sleep(RECONNECT_SECONDS)
-            self.connect()
+        if self.greeted and now - self.heard_at > self.loss_seconds:
+            say("lost", host=self.hostname)
+            self.disconnect()
         if not self.session:
             return
         if now >= self.beat_at:
@@ -227,7 +244,6 @@ class Executor:
                 self.repeat(task)
 
     def run(self):
-        self.connect()
         while not self.stopping:
             try:
                 self.turn()
@@ -242,7 +258,8 @@ class Executor:
             self.send(goodbye)
         for task in self.tasks.values():
             task.kill(signal.SIGKILL)
-        self.socket.close(linger=1000)
+        if self.socket:
+            self.socket.close(linger=1000)
 
 
 def main():
