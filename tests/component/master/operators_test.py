@@ -265,7 +265,7 @@ class CommandLineTest(OperatorsTest):
         self.assertEqual(0, self.on("a0"))
         self.methos(DONE, "hosts", "uncordon", "a0")
         self.deploy(4)
-        late = self.methos(WAITED_TOO_LONG, "hosts", "drain", "a1", "--timeout", "1s")
+        late = self.methos(WAITED_TOO_LONG, "hosts", "drain", "a1", "--timeout", "5s")
         self.assertIn("a1 is not drained", late.stderr)
         self.assertEqual("DRAINING", self.states()["a1"])
         self.methos(DONE, "hosts", "drain", "a1", "--deadline", "0s", "--detach")
