@@ -4,6 +4,7 @@
 #include "master/api/api.hpp"
 #include "master/api/mesos_media.hpp"
 
+#include "core/observe/log.hpp"
 #include "master/api/scheduler_streams.hpp"
 #include "master/frameworks/external/definition/call_read.hpp"
 
@@ -99,6 +100,22 @@ awaitable<http::Response> answer(ApiContext& context, http::Request request) {
     co_return co_await act(context, std::move(request), std::move(*call));
 }
 
+/// A framework that errs often does so in a loop: its operator needs one line of it.
+void note_refusal(const std::string& from, const http::Response& response) {
+    if (response.status >= 400) {
+        log::limited("refused call from " + from,
+                     "a framework's call is refused",
+                     {{"from", from}, {"status", response.status}, {"why", response.body}});
+    }
+}
+
+awaitable<http::Response> answer_and_note(ApiContext& context, http::Request request) {
+    const auto from = request.remote_address;
+    auto response = co_await answer(context, std::move(request));
+    note_refusal(from, response);
+    co_return response;
+}
+
 } // namespace
 
 void add_mesos_scheduler_routes(http::Router& router, ApiContext& context) {
@@ -109,7 +126,7 @@ void add_mesos_scheduler_routes(http::Router& router, ApiContext& context) {
     route.auth = http::Auth::Token;
     route.body_bytes_max = external::call_bytes_max;
     route.handler = [&context](http::Request request) {
-        return answer(context, std::move(request));
+        return answer_and_note(context, std::move(request));
     };
     router.add(std::move(route));
     allow_post_only(router, pattern);
