@@ -102,9 +102,9 @@ port_of(const HealthCheck& check, const TaskSpec& spec, const TaskLaunch& launch
 
 } // namespace
 
-Result<std::vector<HealthCheck>> settle_checks(const TaskSpec& spec, const TaskLaunch& launch) {
-    auto checks = spec.health_checks;
-    for (auto& check : checks) {
+Result<SettledChecks> settle_checks(const TaskSpec& spec, const TaskLaunch& launch) {
+    SettledChecks settled{spec.health_checks, spec.network == NetworkMode::Host};
+    for (auto& check : settled.checks) {
         if (!asks_network(check.kind)) {
             continue;
         }
@@ -115,29 +115,32 @@ Result<std::vector<HealthCheck>> settle_checks(const TaskSpec& spec, const TaskL
         check.port = *port;
         check.port_index.reset();
     }
-    return checks;
+    return settled;
 }
 
-std::string health_label(const std::vector<HealthCheck>& checks) {
+std::string health_label(const SettledChecks& settled) {
     auto rows = json::array();
-    for (const auto& check : checks) {
+    for (const auto& check : settled.checks) {
         rows.push_back(row_of(check));
     }
-    return dump_json(rows);
+    const json label = {{"hostNetwork", settled.host_network}, {"checks", std::move(rows)}};
+    return dump_json(label);
 }
 
-Result<std::vector<HealthCheck>> parse_health_label(const std::string& label) {
-    std::vector<HealthCheck> checks;
+Result<SettledChecks> parse_health_label(const std::string& label) {
+    SettledChecks settled;
     try {
-        for (const auto& row : parse_json(label)) {
-            checks.push_back(check_of(row));
+        const auto root = parse_json(label);
+        settled.host_network = root.at("hostNetwork").get<bool>();
+        for (const auto& row : root.at("checks")) {
+            settled.checks.push_back(check_of(row));
         }
     } catch (const std::exception&) {
         return Error(Code::Protocol,
                      "the label of its health checks is not readable: " +
                          error_of_current_exception().to_string());
     }
-    return checks;
+    return settled;
 }
 
 } // namespace methos::executor

@@ -15,9 +15,10 @@ Duration part_of(Duration whole, double share) {
     return std::chrono::duration_cast<Duration>(whole * share);
 }
 
-std::string address_of(const HealthCheck& check, const std::vector<std::string>& addresses) {
-    if (addresses.empty()) {
-        return check.ipv6 ? "::1" : "127.0.0.1"; // the host's own network
+std::string
+address_of(const HealthCheck& check, bool host_network, const std::vector<std::string>& addresses) {
+    if (host_network) {
+        return check.ipv6 ? "::1" : "127.0.0.1";
     }
     const auto found =
         std::find_if(addresses.begin(), addresses.end(), [&check](const std::string& address) {
@@ -50,6 +51,7 @@ void HealthBook::watch(const TaskName& name, const CheckedTask& task, MonoTime n
     Watched watched;
     watched.watch = ++watches_;
     watched.container_id = task.container_id;
+    watched.host_network = task.host_network;
     watched.ip_addresses = task.ip_addresses;
     const auto started = now - std::clamp(task.age, Duration::zero(), health_time_max);
     for (const auto& check : task.checks) {
@@ -70,6 +72,11 @@ std::vector<DueProbe> HealthBook::take_due(MonoTime now) {
             if (!state.due() || *state.due() > now) {
                 continue;
             }
+            const bool is_command = state.check().kind == ProbeKind::Command;
+            if (!is_command && !task.host_network && task.ip_addresses.empty()) {
+                state.take(ProbeResult(), now); // whom to ask is not known: nobody's failure
+                continue;
+            }
             state.probing();
             DueProbe probe;
             probe.task = name;
@@ -77,7 +84,7 @@ std::vector<DueProbe> HealthBook::take_due(MonoTime now) {
             probe.index = i;
             probe.check = state.check();
             probe.container_id = task.container_id;
-            probe.address = address_of(state.check(), task.ip_addresses);
+            probe.address = address_of(state.check(), task.host_network, task.ip_addresses);
             due.push_back(std::move(probe));
         }
     }

@@ -20,7 +20,8 @@ namespace methos::executor {
 struct CheckedTask {
     std::vector<HealthCheck> checks; ///< settled (check_label.hpp)
     std::string container_id;
-    std::vector<std::string> ip_addresses; ///< of the container; none: it uses the host's network
+    bool host_network = false;             ///< asked on the host's loopback
+    std::vector<std::string> ip_addresses; ///< else on one of these; none: not known (yet)
     Duration age{};                        ///< since the container was started
 };
 
@@ -46,7 +47,7 @@ class HealthBook {
     /// `uniform` returns numbers in [0, 1).
     explicit HealthBook(Backoff::Uniform uniform) : uniform_(std::move(uniform)) {}
 
-    /// Begins to check a task, unless this container is checked already.
+    /// Begins to check a task, unless this container is checked already, at these addresses.
     void watch(const TaskName& name, const CheckedTask& task, MonoTime now);
 
     /// Results that are still to come count no more.
@@ -64,6 +65,7 @@ class HealthBook {
     struct Watched {
         std::uint64_t watch = 0;
         std::string container_id;
+        bool host_network = false;
         std::vector<std::string> ip_addresses;
         std::vector<CheckState> checks;
         std::optional<bool> told;

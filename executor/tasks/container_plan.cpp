@@ -183,12 +183,12 @@ plan_container(const TaskSpec& spec, const TaskLaunch& launch, const PlanContext
     }
     docker::ContainerConfig config;
     set_labels(spec, launch, context, config.labels);
-    const auto checks = settle_checks(spec, launch);
-    if (!checks) {
-        return checks.error();
+    const auto settled = settle_checks(spec, launch);
+    if (!settled) {
+        return settled.error();
     }
-    if (!checks->empty()) {
-        config.labels[label::health_checks] = health_label(*checks);
+    if (!settled->checks.empty()) {
+        config.labels[label::health_checks] = health_label(*settled);
     }
     set_environment(spec, launch, config);
     set_command(spec, config);

@@ -219,7 +219,9 @@ void Lifecycle::decide_running(const Now& now) {
     start_sent_ = true;
     outage_ = false;
     const auto message = facts_.status == Status::Paused ? paused_message : illness_;
-    const bool is_news = last_.message != message || last_.healthy != healthy_;
+    const bool is_elsewhere =
+        !facts_.ip_addresses.empty() && last_.ip_addresses != facts_.ip_addresses;
+    const bool is_news = last_.message != message || last_.healthy != healthy_ || is_elsewhere;
     if (!running_reported_ || (is_news && last_.state == TaskState::Running)) {
         running_reported_ = true;
         const auto reason = healthy_ == false ? Reason::HealthCheckFailed : Reason::None;

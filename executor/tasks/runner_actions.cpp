@@ -147,15 +147,16 @@ void TaskRunner::check_health(const TaskStatus& status) {
         health_.forget(status.name);
         return;
     }
-    auto checks = parse_health_label(container.health_checks);
-    if (!checks) {
+    auto settled = parse_health_label(container.health_checks);
+    if (!settled) {
         log::failure("a task's health is not checked",
-                     checks.error(),
+                     settled.error(),
                      {{"task", status.name.value}, {"container", container.id}});
         return;
     }
     CheckedTask checked;
-    checked.checks = std::move(*checks);
+    checked.checks = std::move(settled->checks);
+    checked.host_network = settled->host_network;
     checked.container_id = container.id;
     checked.ip_addresses = container.ip_addresses;
     checked.age = clock_.now().wall - container.started_at;

@@ -214,6 +214,9 @@ Orders TaskBook::inspected(const std::string& container_id, const Event& answer,
                         TaskName(row.task),
                         row.id});
         adopt_as(row, now, orders);
+        if (has_process(row.status)) { // the list does not say where to ask for its health
+            step(TaskName(row.task), event::Hint(), now, orders);
+        }
     }
     adoption_ended(now, orders);
     return orders;

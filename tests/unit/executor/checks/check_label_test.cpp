@@ -29,13 +29,15 @@ TEST_CASE("A check's port is the one the task's own network knows") {
     HealthCheck check;
     auto spec = bridge_spec(check);
     const auto launch = launch_with({31000, 31001});
-    const auto port = [&] { return settle_checks(spec, launch).value().at(0).port; };
+    const auto port = [&] { return settle_checks(spec, launch).value().checks.at(0).port; };
 
     SECTION("without a word: the first, behind a bridge the container's") {
+        CHECK_FALSE(settle_checks(spec, launch).value().host_network);
         CHECK(port() == 80);
     }
     SECTION("on the host's network the host's") {
         spec.network = NetworkMode::Host;
+        CHECK(settle_checks(spec, launch).value().host_network);
         CHECK(port() == 31000);
     }
     SECTION("a port that is the same on both sides") {
@@ -83,18 +85,20 @@ TEST_CASE("What is written to the label is read again") {
     HealthCheck tcp;
     tcp.kind = ProbeKind::Tcp;
     tcp.port = 1;
-    const std::vector<HealthCheck> checks{web, tool, tcp};
-    CHECK(parse_health_label(health_label(checks)).value() == checks);
+    const SettledChecks settled{{web, tool, tcp}, GENERATE(false, true)};
+    CHECK(parse_health_label(health_label(settled)).value() == settled);
 }
 
 TEST_CASE("A label that is none of ours is refused, not believed") {
     const auto* text = GENERATE("",
                                 "[",
                                 "[1]",
-                                "{\"kind\":1}",
-                                R"([{"kind":"gopher","delayMs":0,"graceMs":0,"intervalMs":1,)"
-                                R"("timeoutMs":0,"failuresMax":1}])",
-                                R"([{"kind":"tcp"}])");
+                                R"({"hostNetwork":true})",
+                                R"({"checks":[]})",
+                                R"({"hostNetwork":1,"checks":[]})",
+                                R"({"hostNetwork":true,"checks":[{"kind":"gopher","delayMs":0,)"
+                                R"("graceMs":0,"intervalMs":1,"timeoutMs":0,"failuresMax":1}]})",
+                                R"({"hostNetwork":true,"checks":[{"kind":"tcp"}]})");
     CHECK_FALSE(parse_health_label(text));
 }
 

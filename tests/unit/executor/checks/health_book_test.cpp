@@ -32,6 +32,7 @@ struct Bench {
         CheckedTask task;
         task.checks = std::move(checks);
         task.container_id = "c1";
+        task.host_network = true;
         task.age = age;
         book.watch(web, task, now);
     }
@@ -180,6 +181,7 @@ TEST_CASE("A host full of tasks is not probed all at once") {
         CheckedTask task;
         task.checks = {check_with(0s, 0s, 3)};
         task.container_id = "c" + std::to_string(i);
+        task.host_network = true;
         task.age = 1h;
         book.watch(TaskName("web." + std::to_string(i)), task, now);
     }
@@ -205,9 +207,11 @@ TEST_CASE("Who is asked: the container's address of the wanted kind, or the host
         return book.take_due(MonoTime(1000s)).at(0).address;
     };
     SECTION("host network") {
+        task.host_network = true;
         CHECK(asked() == "127.0.0.1");
     }
     SECTION("host network, IPv6") {
+        task.host_network = true;
         check.ipv6 = true;
         CHECK(asked() == "::1");
     }
@@ -220,6 +224,36 @@ TEST_CASE("Who is asked: the container's address of the wanted kind, or the host
         check.ipv6 = true;
         CHECK(asked().empty());
     }
+}
+
+TEST_CASE("A task whose address is not known is asked nowhere, until it is") {
+    HealthBook book([] { return 0.0; });
+    CheckedTask task;
+    task.checks = {check_with(0s, 0s, 1)};
+    task.container_id = "c1";
+    task.age = 1h;
+    auto now = MonoTime(1000s);
+    book.watch(web, task, now);
+    CHECK(book.take_due(now).empty());
+    REQUIRE(book.next_due() == now + 10s); // looked into again, as often as it would be probed
+    now += 10s;
+    CHECK(book.take_due(now).empty());
+    task.ip_addresses = {"172.17.0.2"};
+    book.watch(web, task, now);
+    const auto due = book.take_due(now);
+    REQUIRE(due.size() == 1);
+    CHECK(due[0].address == "172.17.0.2");
+    CHECK(book.take(due[0], good, now) == HealthVerdict{true, false, ""});
+}
+
+TEST_CASE("A command needs no address") {
+    HealthBook book([] { return 0.0; });
+    CheckedTask task;
+    task.checks = {check_with(0s, 0s, 1)};
+    task.checks[0].kind = ProbeKind::Command;
+    task.container_id = "c1";
+    book.watch(web, task, MonoTime(1000s));
+    CHECK(book.take_due(MonoTime(1000s)).size() == 1);
 }
 
 } // namespace methos::executor

@@ -85,6 +85,22 @@ SCENARIO("a change of health is told once, and until the master knows") {
     CHECK(task.reports.size() == 2);
 }
 
+SCENARIO("where a task can be asked is told when it becomes known or changes") {
+    Running task; // found by a list's row, which has no addresses
+    auto known = facts(Status::Running);
+    known.ip_addresses = {"172.17.0.2"};
+    task.seen(known);
+    REQUIRE(task.reports.size() == 1);
+    CHECK(task.reports[0].status.ip_addresses == known.ip_addresses);
+    task.seen(known);
+    CHECK(task.reports.size() == 1);
+    task.seen(facts(Status::Running)); // not known is no news
+    CHECK(task.reports.size() == 1);
+    known.ip_addresses = {"172.17.0.3"}; // restarted by hand
+    task.seen(known);
+    CHECK(task.reports.size() == 2);
+}
+
 SCENARIO("a task whose checks failed too often is stopped with its grace, and says why") {
     Running task;
     task.feed(event::Health{false, true, "HTTP 503 (3 failures in a row)"});

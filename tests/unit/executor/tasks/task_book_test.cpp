@@ -136,6 +136,17 @@ SCENARIO("an executor that was restarted finds its tasks by their containers") {
             CHECK(count<order::TellInventory>(orders) == 1);
             CHECK(state_of(bench.book, "demo.1") == TaskState::Running);
         }
+        THEN("what the list does not know is told as soon as Docker can say it") {
+            (void)bench.book.deliver(TaskName("demo.1"), event::InspectFailed(), bench.now);
+            bench.now.mono += 10s;
+            (void)bench.book.tick(bench.now);
+            auto seen = one;
+            seen.ip_addresses = {"172.17.0.2"};
+            (void)bench.book.deliver(TaskName("demo.1"), event::Seen{seen}, bench.now);
+            const auto* task = bench.book.find(TaskName("demo.1"));
+            REQUIRE(task != nullptr);
+            CHECK(task->life.last_status().ip_addresses == seen.ip_addresses);
+        }
     }
     WHEN("Docker goes away between two tries") {
         (void)bench.book.docker_up({one}, bench.now);
