@@ -20,7 +20,8 @@ struct ProbeResult {
         Void, ///< says nothing about the task: Docker was away, an interim answer is ignored
     };
     Verdict verdict = Verdict::Void;
-    std::string message; ///< of Bad: "HTTP 503"
+    std::string message;  ///< of Bad: "HTTP 503"
+    bool overdue = false; ///< of Bad: it did not end in its time
 };
 
 class CheckState {
@@ -48,6 +49,12 @@ class CheckState {
     /// Of failures in a row: "HTTP 503 (3 failures in a row)"; empty while it is healthy.
     [[nodiscard]] const std::string& message() const { return message_; }
 
+    /// What one probe may take.
+    [[nodiscard]] Duration limit() const;
+
+    /// Whether the next probe may well hold up others for long: it is allowed to, or the last did.
+    [[nodiscard]] bool is_slow() const;
+
     [[nodiscard]] const HealthCheck& check() const { return check_; }
 
   private:
@@ -56,6 +63,7 @@ class CheckState {
     std::optional<MonoTime> due_;
     std::optional<bool> healthy_;
     bool succeeded_ = false;
+    bool was_overdue_ = false;
     std::uint32_t failures_ = 0;
     std::string message_;
 };

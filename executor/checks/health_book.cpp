@@ -27,6 +27,10 @@ address_of(const HealthCheck& check, bool host_network, const std::vector<std::s
     return found == addresses.end() ? std::string() : *found;
 }
 
+bool is_command(const CheckState& state) {
+    return state.check().kind == ProbeKind::Command;
+}
+
 /// Nothing while a check has not said anything yet and none has failed.
 std::optional<bool> together(const std::vector<CheckState>& checks) {
     const auto says = [&checks](std::optional<bool> what) {
@@ -69,11 +73,10 @@ std::vector<DueProbe> HealthBook::take_due(MonoTime now) {
     for (auto& [name, task] : tasks_) {
         for (std::size_t i = 0; i < task.checks.size(); ++i) {
             auto& state = task.checks[i];
-            if (!state.due() || *state.due() > now) {
+            if (!may_probe(task, state) || *state.due() > now) {
                 continue;
             }
-            const bool is_command = state.check().kind == ProbeKind::Command;
-            if (!is_command && !task.host_network && task.ip_addresses.empty()) {
+            if (!is_command(state) && !task.host_network && task.ip_addresses.empty()) {
                 state.take(ProbeResult(), now); // whom to ask is not known: nobody's failure
                 continue;
             }
@@ -85,18 +88,30 @@ std::vector<DueProbe> HealthBook::take_due(MonoTime now) {
             probe.check = state.check();
             probe.container_id = task.container_id;
             probe.address = address_of(state.check(), task.host_network, task.ip_addresses);
+            probe.limit = state.limit();
+            probe.slow = state.is_slow();
             due.push_back(std::move(probe));
         }
     }
     return due;
 }
 
+/// Whether nothing of its own task holds it up.
+bool HealthBook::may_probe(const Watched& task, const CheckState& state) {
+    if (!state.due() || !is_command(state)) {
+        return state.due().has_value();
+    }
+    return std::none_of(task.checks.begin(), task.checks.end(), [&state](const CheckState& other) {
+        return is_command(other) && (!other.due() || *other.due() < *state.due());
+    });
+}
+
 std::optional<MonoTime> HealthBook::next_due() const {
     std::optional<MonoTime> next;
     for (const auto& [name, task] : tasks_) {
         for (const auto& check : task.checks) {
-            if (const auto due = check.due()) {
-                next = next ? std::min(*next, *due) : *due;
+            if (may_probe(task, check)) {
+                next = next ? std::min(*next, *check.due()) : *check.due();
             }
         }
     }

@@ -32,6 +32,8 @@ struct DueProbe {
     HealthCheck check;
     std::string container_id;
     std::string address; ///< to be asked; empty: the task has none of the wanted kind
+    Duration limit{};    ///< what it may take
+    bool slow = false;   ///< it may well take long, and must not hold up those that do not
 };
 
 /// What a task's checks say together; told when it changes.
@@ -53,7 +55,8 @@ class HealthBook {
     /// Results that are still to come count no more.
     void forget(const TaskName& name) { tasks_.erase(name); }
 
-    /// Each is answered by one take(), also when it could not be done.
+    /// Each is answered by one take(), also when it could not be done. A task's commands are due
+    /// one after the other, however many checks it has.
     [[nodiscard]] std::vector<DueProbe> take_due(MonoTime now);
     [[nodiscard]] std::optional<MonoTime> next_due() const;
 
@@ -71,6 +74,8 @@ class HealthBook {
         std::optional<bool> told;
         bool kill_told = false;
     };
+
+    [[nodiscard]] static bool may_probe(const Watched& task, const CheckState& state);
 
     Backoff::Uniform uniform_;
     std::map<TaskName, Watched> tasks_;

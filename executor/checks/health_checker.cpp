@@ -12,7 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t requests_max = 64; // at once
-constexpr std::size_t commands_max = 8;  // each costs the host 100 ms of CPU (docker-engine.md 1.6)
+constexpr std::size_t commands_max = 8; // in each lane; one is 100 ms of CPU (docker-engine.md 1.6)
 constexpr Duration pause_min = 1ms;
 constexpr Duration pause_max = 60s;
 
@@ -22,7 +22,8 @@ HealthChecker::HealthChecker(const asio::any_io_executor& executor,
                              docker::Engine& engine,
                              Teller tell)
     : book_(system_uniform()), prober_(executor, engine), tell_(std::move(tell)),
-      requests_(executor, requests_max), commands_(executor, commands_max), wake_(executor),
+      requests_(executor, requests_max), commands_(executor, commands_max),
+      slow_commands_(executor, commands_max), wake_(executor),
       group_(executor, [](const std::string& child, const Error& error) {
           log::failure("a health check ended unexpectedly", error, {{"part", child}});
       }) {}
@@ -51,8 +52,16 @@ void HealthChecker::watch(const TaskName& name, const CheckedTask& task) {
     wake_.notify();
 }
 
+/// Commands that hang have a lane of their own, where they wait for each other only.
+Semaphore& HealthChecker::lane_of(const DueProbe& probe) {
+    if (probe.check.kind != ProbeKind::Command) {
+        return requests_;
+    }
+    return probe.slow ? slow_commands_ : commands_;
+}
+
 awaitable<> HealthChecker::run_probe(DueProbe probe) {
-    auto& lane = probe.check.kind == ProbeKind::Command ? commands_ : requests_;
+    auto& lane = lane_of(probe);
     ProbeResult result;
     {
         const auto permit = co_await lane.acquire();

@@ -28,6 +28,7 @@ class HealthChecker {
     void forget(const TaskName& name) { book_.forget(name); }
 
   private:
+    [[nodiscard]] Semaphore& lane_of(const DueProbe& probe);
     [[nodiscard]] awaitable<> run_probe(DueProbe probe);
 
     HealthBook book_;
@@ -36,6 +37,7 @@ class HealthChecker {
     SystemClock clock_;
     Semaphore requests_;
     Semaphore commands_;
+    Semaphore slow_commands_;
     Signal wake_;
     TaskGroup group_; ///< last: its children use all of the above
 };

@@ -2,7 +2,7 @@
 
 #include "core/observe/log.hpp"
 #include "core/runtime/timeout.hpp"
-#include "executor/tasks/process_watch.hpp"
+#include "executor/checks/overdue_command.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/error.hpp>
@@ -11,7 +11,6 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
-#include <csignal>
 #include <tuple>
 #include <utility>
 
@@ -22,7 +21,6 @@ namespace {
 using namespace std::chrono_literals;
 using Verdict = ProbeResult::Verdict;
 
-constexpr Duration timeout_min = 100ms;
 constexpr Duration ping_limit = 2s; // a Docker that is slower than that proves nothing
 constexpr std::size_t output_shown_max = 200;
 
@@ -74,11 +72,10 @@ ProbeResult judge_refusal(const docker::EngineError& error) {
     }
 }
 
-void end_process(const std::string& container, std::int64_t pid) {
-    if (is_process_of(container, pid, "/proc")) {
-        log::debug("ending a health check's command that takes too long",
+void end_overdue(const std::string& container, std::int64_t pid) {
+    if (end_command(container, pid, "/proc")) {
+        log::debug("ended a health check's command that took too long",
                    {{"container", container}, {"pid", pid}});
-        ::kill(static_cast<pid_t>(pid), SIGKILL);
     }
 }
 
@@ -101,63 +98,61 @@ Prober::Prober(const asio::any_io_executor& executor, docker::Engine& engine)
     : client_(executor, client_options()), engine_(engine) {}
 
 awaitable<ProbeResult> Prober::probe(DueProbe what) {
-    const auto& check = what.check;
-    const auto wanted = check.timeout > Duration::zero() ? check.timeout : check.interval;
-    const auto limit = std::max(wanted, timeout_min);
-    const bool is_command = check.kind == ProbeKind::Command;
+    const auto kind = what.check.kind;
+    const bool is_command = kind == ProbeKind::Command;
     if (!is_command && what.address.empty()) {
         co_return ProbeResult{Verdict::Bad, "the task has no address of the wanted kind"};
     }
     Error error(Code::Internal, "");
     try {
         if (is_command) {
-            co_return co_await run_command(std::move(what), limit);
+            co_return co_await run_command(std::move(what));
         }
-        if (check.kind == ProbeKind::Tcp) {
-            co_return co_await connect(std::move(what), limit);
+        if (kind == ProbeKind::Tcp) {
+            co_return co_await connect(std::move(what));
         }
-        co_return co_await ask_http(std::move(what), limit);
+        co_return co_await ask_http(std::move(what));
     } catch (const std::exception&) {
         error = error_of_current_exception();
         if (error.code == Code::Cancelled) {
             throw;
         }
     }
+    const bool overdue = error.code == Code::Timeout;
+    auto verdict = Verdict::Bad;
     if (is_command) { // its end was not seen: because of the command, or of Docker?
-        const bool overdue = error.code == Code::Timeout && co_await docker_answers();
-        if (!overdue) {
-            co_return ProbeResult{Verdict::Void, error.to_string()};
-        }
+        const bool proves_it = overdue && co_await docker_answers();
+        verdict = proves_it ? Verdict::Bad : Verdict::Void;
     }
-    co_return ProbeResult{Verdict::Bad, error.to_string()};
+    co_return ProbeResult{verdict, error.to_string(), overdue};
 }
 
-awaitable<ProbeResult> Prober::ask_http(DueProbe what, Duration limit) {
+awaitable<ProbeResult> Prober::ask_http(DueProbe what) {
     http::ClientRequest request;
     request.url = url_of(what);
-    request.connect_limit = limit;
-    request.total_limit = limit;
+    request.connect_limit = what.limit;
+    request.total_limit = what.limit;
     request.fresh_connection = true;
     request.verify_certificate = false; // as Mesos and Marathon: it is no secret that is asked for
     auto asking = client_.open(std::move(request));
     // The body is not read: with the answer, its transfer goes.
-    const auto answer = co_await with_timeout(std::move(asking), limit, "the HTTP request");
+    const auto answer = co_await with_timeout(std::move(asking), what.limit, "the HTTP request");
     co_return judge_status(answer->status(), what.check.ignore_1xx);
 }
 
-awaitable<ProbeResult> Prober::connect(DueProbe what, Duration limit) {
+awaitable<ProbeResult> Prober::connect(DueProbe what) {
     auto connecting = open_and_close(std::move(what.address), what.check.port);
-    co_await with_timeout(std::move(connecting), limit, "the connection");
+    co_await with_timeout(std::move(connecting), what.limit, "the connection");
     co_return ProbeResult{Verdict::Good, ""};
 }
 
-awaitable<ProbeResult> Prober::run_command(DueProbe what, Duration limit) {
+awaitable<ProbeResult> Prober::run_command(DueProbe what) {
     docker::ExecRequest request;
     request.command = what.check.command;
     request.environment.assign(what.check.env.begin(), what.check.env.end());
-    request.limit = limit;
+    request.limit = what.limit;
     request.overdue = [container = what.container_id](std::int64_t pid) {
-        end_process(container, pid);
+        end_overdue(container, pid);
     };
     const auto answer = co_await engine_.exec(std::move(what.container_id), std::move(request));
     if (!answer) {

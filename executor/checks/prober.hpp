@@ -15,13 +15,13 @@ class Prober {
     /// `engine` must outlive it.
     Prober(const asio::any_io_executor& executor, docker::Engine& engine);
 
-    /// Ends within the check's timeout and a little. Throws nothing but Cancelled.
+    /// Ends within its limit and a little. Throws nothing but Cancelled.
     [[nodiscard]] awaitable<ProbeResult> probe(DueProbe what);
 
   private:
-    [[nodiscard]] awaitable<ProbeResult> ask_http(DueProbe what, Duration limit);
-    [[nodiscard]] awaitable<ProbeResult> connect(DueProbe what, Duration limit);
-    [[nodiscard]] awaitable<ProbeResult> run_command(DueProbe what, Duration limit);
+    [[nodiscard]] awaitable<ProbeResult> ask_http(DueProbe what);
+    [[nodiscard]] awaitable<ProbeResult> connect(DueProbe what);
+    [[nodiscard]] awaitable<ProbeResult> run_command(DueProbe what);
     [[nodiscard]] awaitable<bool> docker_answers();
 
     http::Client client_;

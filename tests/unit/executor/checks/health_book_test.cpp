@@ -246,6 +246,74 @@ TEST_CASE("A task whose address is not known is asked nowhere, until it is") {
     CHECK(book.take(due[0], good, now) == HealthVerdict{true, false, ""});
 }
 
+TEST_CASE("A task's commands run one after the other, and each has its turn") {
+    HealthBook book([] { return 0.0; });
+    CheckedTask task;
+    task.checks = {check_with(0s, 0s, 0), check_with(0s, 0s, 0), check_with(0s, 0s, 0)};
+    for (auto& check : task.checks) {
+        check.kind = ProbeKind::Command;
+        check.interval = 1s;
+    }
+    task.checks.push_back(check_with(0s, 0s, 0)); // a request waits for no command
+    task.container_id = "c1";
+    task.host_network = true;
+    auto now = MonoTime(1000s);
+    book.watch(web, task, now);
+    auto due = book.take_due(now);
+    REQUIRE(due.size() == 2);
+    CHECK(due[0].index == 0);
+    CHECK(due[1].index == 3);
+    CHECK_FALSE(book.next_due()); // nor is it looked at in vain
+    for (const std::size_t next : {1U, 2U, 0U, 1U}) {
+        now += 5s; // longer than the interval
+        (void)book.take(due[0], good, now);
+        now += 1s;
+        due = book.take_due(now);
+        REQUIRE(due.size() == 1);
+        CHECK(due[0].index == next);
+    }
+}
+
+TEST_CASE("What one probe may take is bounded, and who takes long is told apart") {
+    HealthBook book([] { return 0.0; });
+    CheckedTask task;
+    task.checks = {check_with(0s, 0s, 0)};
+    task.checks[0].kind = ProbeKind::Command;
+    task.container_id = "c1";
+    auto now = MonoTime(1000s);
+    const auto next = [&] {
+        now = book.next_due().value();
+        return book.take_due(now).at(0);
+    };
+    SECTION("a timeout of days, and one of nothing") {
+        task.checks[0].timeout = 24h;
+        book.watch(web, task, now);
+        auto probe = next();
+        CHECK(probe.limit == 10min);
+        CHECK(probe.slow);
+        task.container_id = "c2";
+        task.checks[0].timeout = 1ms;
+        book.watch(web, task, now);
+        probe = next();
+        CHECK(probe.limit == 100ms);
+        CHECK_FALSE(probe.slow);
+    }
+    SECTION("one that hung, until it ends in its time") {
+        book.watch(web, task, now);
+        auto probe = next();
+        CHECK(probe.limit == 5s);
+        CHECK_FALSE(probe.slow);
+        (void)book.take(probe, ProbeResult{Verdict::Bad, "overdue", true}, now);
+        probe = next();
+        CHECK(probe.slow);
+        (void)book.take(probe, nothing, now); // says nothing, changes nothing
+        probe = next();
+        CHECK(probe.slow);
+        (void)book.take(probe, bad, now);
+        CHECK_FALSE(next().slow);
+    }
+}
+
 TEST_CASE("A command needs no address") {
     HealthBook book([] { return 0.0; });
     CheckedTask task;
