@@ -22,6 +22,7 @@ from tests.support.rest import wait_until
 REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 SCHEDULER = "/api/v1/scheduler"
 EVENT_SECONDS = 30
+BOMB_SECONDS = 60  # megabytes are read to their end, by a master that shares its processor
 LOG_LINES_MAX = 50  # of what one run of bad calls leaves in the master's log
 MASTER_BINARY = BUS_PROTO = None
 
@@ -242,14 +243,15 @@ class BadCallsTest(unittest.TestCase):
                 content = body if isinstance(body, bytes) else body.encode()
                 try:
                     status, headers, text = self.master.api.raw("POST", SCHEDULER, content, {
-                        "Content-Type": "application/json", "Mesos-Stream-Id": framework.stream_id})
+                        "Content-Type": "application/json", "Mesos-Stream-Id": framework.stream_id}, BOMB_SECONDS)
                 except ConnectionError:  # refused before all of it was taken
                     self.assertEqual("size", name)
                     continue
                 self.assertIn(status, (400, 413), text[:200])
                 self.assertTrue(headers["Content-Type"].startswith("text/plain"))
                 self.assertLess(len(text), 1000, "a bomb comes back")
-                status, _, _ = self.master.api.raw("POST", "/api/v1", content, {"Content-Type": "application/json"})
+                status, _, _ = self.master.api.raw("POST", "/api/v1", content, {"Content-Type": "application/json"},
+                                                   BOMB_SECONDS)
                 self.assertIn(status, (400, 413, 501), name)
         self.assert_nothing_happened(framework)
 
