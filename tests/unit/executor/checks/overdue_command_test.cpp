@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@ namespace {
 /// A process and its child, both of which hang and hold a pipe open.
 struct Command {
     explicit Command(bool leads_group) {
-        REQUIRE(::pipe(ends.data()) == 0);
+        REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
         pid = ::fork();
         REQUIRE(pid >= 0);
         if (pid == 0) {
