@@ -5,6 +5,7 @@
 #include "core/base/error.hpp"
 #include "core/wire/frames.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -33,6 +34,14 @@ class Check {
     void name(std::string_view field, std::string_view value, std::size_t bytes_max) {
         that(!value.empty(), field, "is empty");
         text(field, value, bytes_max);
+    }
+
+    /// A text of one line, as people, logs and headers need it.
+    void line(std::string_view field, std::string_view value, std::size_t bytes_max) {
+        text(field, value, bytes_max);
+        const bool legal = std::none_of(
+            value.begin(), value.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; });
+        that(legal, field, "holds a control character");
     }
 
     void length(std::string_view field, int count, std::size_t limit = list_length_max) {

@@ -234,11 +234,13 @@ Result<HostInfo> from_wire(const Host& in) {
     Check check("host '" + clean_text(in.id(), name_bytes_max) + "'");
     check.name("id", in.id(), name_bytes_max);
     check.that(is_id(in.id()), "id", "may hold letters, digits, '.', '_' and '-' only");
-    check.name("hostname", in.hostname(), name_bytes_max);
-    check.text("address", in.address(), name_bytes_max);
-    check.text("role", in.role(), name_bytes_max);
-    check.text("docker_version", in.docker_version(), name_bytes_max);
-    check.text("docker_api", in.docker_api(), name_bytes_max);
+    check.that(!in.hostname().empty(), "hostname", "is empty");
+    check.line("hostname", in.hostname(), name_bytes_max);
+    check.line("address", in.address(), name_bytes_max);
+    check.line("role", in.role(), name_bytes_max);
+    check.that(in.role().find(' ') == std::string::npos, "role", "holds a blank");
+    check.line("docker_version", in.docker_version(), name_bytes_max);
+    check.line("docker_api", in.docker_api(), name_bytes_max);
     check.length("ports", in.ports_size(), host_port_ranges_max);
 
     HostInfo info;
@@ -247,6 +249,10 @@ Result<HostInfo> from_wire(const Host& in) {
     info.address = in.address();
     info.resources.scalars = read_amounts(check, in);
     info.attributes = read_texts(check, "attributes", in.attributes(), host_attributes_max);
+    for (const auto& [key, value] : info.attributes) {
+        check.line("attributes", key, name_bytes_max);
+        check.line("attributes", value, text_bytes_max);
+    }
     for (const auto& range : in.ports()) {
         check.that(range.first() >= 1 && range.first() <= range.last() && range.last() <= 65535,
                    "ports",
