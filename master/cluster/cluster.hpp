@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -88,11 +89,13 @@ class Cluster {
     void heard(SessionNumber session, Now now);
     void connection_closed(SessionNumber session, Step& step);
     void goodbye(SessionNumber session, Duration grace, Step& step);
-    /// A part of an INVENTORY; `last` when it is the end of it. Parts hold at most `slice_max`
-    /// statuses.
-    void
-    inventory(SessionNumber session, const std::vector<TaskStatus>& tasks, bool last, Step& step);
-    void statuses(SessionNumber session, const std::vector<TaskStatus>& tasks, Step& step);
+    /// A part of an INVENTORY; `last` when it is the end of it. Returns how many of them were
+    /// taken: fewer when the step is full, and the rest belongs into the next step. At least one.
+    [[nodiscard]] std::size_t
+    inventory(SessionNumber session, std::span<const TaskStatus> tasks, bool last, Step& step);
+    /// Returns as inventory().
+    [[nodiscard]] std::size_t
+    statuses(SessionNumber session, std::span<const TaskStatus> tasks, Step& step);
     /// Deadlines, retries, leftovers. Call it every beat interval and whenever Step::more was set.
     void tick(Step& step);
     // --- operators
@@ -112,6 +115,7 @@ class Cluster {
     /// The loop slept for `gap` more than it should have: deadlines of liveness move by it.
     void paused(Duration gap);
 
+    /// Statuses of one call, so that none takes long.
     static constexpr std::size_t slice_max = 32;
 
     // --- for frameworks

@@ -9,7 +9,7 @@ namespace methos::cluster {
 
 namespace {
 
-// What is kept of a status; a step of Cluster::slice_max of them stays within the store's caps.
+// What is kept of a status: little beside what a step reserves for one.
 constexpr std::size_t message_bytes_max = 4096;
 constexpr std::size_t ip_addresses_max = 16;
 constexpr std::size_t kills_per_turn = 1000;
@@ -34,15 +34,18 @@ void Cluster::notify(const Task& task, TaskState before, Step& step) {
     }
 }
 
-void Cluster::statuses(SessionNumber session, const std::vector<TaskStatus>& tasks, Step& step) {
+std::size_t
+Cluster::statuses(SessionNumber session, std::span<const TaskStatus> tasks, Step& step) {
     auto* host = host_of(session);
     if (host == nullptr) {
-        return;
+        return tasks.size();
     }
     host->last_heard = step.now.mono;
-    for (const auto& status : tasks) {
-        apply(*host, status, step);
+    std::size_t taken = 0;
+    while (taken < tasks.size() && (taken == 0 || step.has_room())) {
+        apply(*host, tasks[taken++], step);
     }
+    return taken;
 }
 
 void Cluster::apply(Host& host, const TaskStatus& status, Step& step) {
@@ -133,18 +136,20 @@ void Cluster::finish(Task& task, TaskState before, Step& step) {
     notify(over, before, step);
 }
 
-void Cluster::inventory(SessionNumber session,
-                        const std::vector<TaskStatus>& tasks,
-                        bool last,
-                        Step& step) {
+std::size_t Cluster::inventory(SessionNumber session,
+                               std::span<const TaskStatus> tasks,
+                               bool last,
+                               Step& step) {
     auto* host = host_of(session);
     if (host == nullptr) {
-        return;
+        return tasks.size();
     }
     host->last_heard = step.now.mono;
     auto& seen = inventory_seen_[session];
     const auto unknown_before = unknown_tasks_.size();
-    for (const auto& status : tasks) {
+    std::size_t taken = 0;
+    while (taken < tasks.size() && (taken == 0 || step.has_room())) {
+        const auto& status = tasks[taken++];
         if (const auto* task = task_of(status); task != nullptr) {
             seen.insert(task->number);
         }
@@ -156,8 +161,8 @@ void Cluster::inventory(SessionNumber session,
                   std::to_string(unknown - unknown_before) + "): they are killed in " +
                   format_duration(UnknownTasks::grace));
     }
-    if (!last) {
-        return;
+    if (!last || taken < tasks.size()) {
+        return taken;
     }
     for (const auto number : host->tasks) {
         auto& task = tasks_.at(number);
@@ -180,6 +185,7 @@ void Cluster::inventory(SessionNumber session,
     host->inventoried = true;
     improved(*host);
     step.more = true;
+    return taken;
 }
 
 /// Ends a task of which its executor has not told the end.

@@ -5,6 +5,7 @@
 #include "master/shell/secrets.hpp"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 namespace methos::master {
@@ -292,10 +293,10 @@ void BusPort::on_control(const Connection& connection, const wire::Frame& frame)
         break;
     }
     case wire::Frame::kInventory:
-        on_inventory(session, frame.inventory());
+        on_statuses(session, read_statuses(frame.inventory().tasks()), true);
         break;
     case wire::Frame::kStatus:
-        on_status(session, frame.status());
+        on_statuses(session, read_statuses(frame.status().tasks()), false);
         break;
     case wire::Frame::kHost: {
         auto info = read_host(frame.host());
@@ -327,32 +328,25 @@ void BusPort::on_control(const Connection& connection, const wire::Frame& frame)
     }
 }
 
-void BusPort::on_inventory(SessionNumber session, const wire::Inventory& inventory) {
-    const auto all = read_statuses(inventory.tasks());
+void BusPort::on_statuses(SessionNumber session,
+                          const std::vector<TaskStatus>& all,
+                          bool inventory) {
+    const std::span<const TaskStatus> statuses(all);
     std::size_t at = 0;
     do {
-        // In slices: each is a step of its own, within the store's caps.
-        const auto end = std::min(all.size(), at + cluster::Cluster::slice_max);
-        const std::vector<TaskStatus> slice(all.begin() + static_cast<std::ptrdiff_t>(at),
-                                            all.begin() + static_cast<std::ptrdiff_t>(end));
-        const bool last = end == all.size();
-        shell_.apply([&](heart::Heart& heart, cluster::Step& step) {
-            heart.cluster().inventory(session, slice, last, step);
+        // Each slice, or what a step has room for, is a step of its own.
+        const auto slice =
+            statuses.subspan(at, std::min(all.size() - at, cluster::Cluster::slice_max));
+        const bool last = at + slice.size() == all.size();
+        const bool applied = shell_.apply([&](heart::Heart& heart, cluster::Step& step) {
+            auto& cluster = heart.cluster();
+            at += inventory ? cluster.inventory(session, slice, last, step)
+                            : cluster.statuses(session, slice, step);
         });
-        at = end;
+        if (!applied) {
+            return; // the store refuses writes: its session is over when it takes them again
+        }
     } while (at < all.size());
-}
-
-void BusPort::on_status(SessionNumber session, const wire::Status& status) {
-    const auto all = read_statuses(status.tasks());
-    for (std::size_t at = 0; at < all.size(); at += cluster::Cluster::slice_max) {
-        const auto end = std::min(all.size(), at + cluster::Cluster::slice_max);
-        const std::vector<TaskStatus> slice(all.begin() + static_cast<std::ptrdiff_t>(at),
-                                            all.begin() + static_cast<std::ptrdiff_t>(end));
-        shell_.apply([&](heart::Heart& heart, cluster::Step& step) {
-            heart.cluster().statuses(session, slice, step);
-        });
-    }
 }
 
 void BusPort::on_stream(const Connection& connection, const wire::Frame& frame) {
@@ -439,13 +433,9 @@ wire::Frame BusPort::welcome_of(SessionNumber session) const {
 }
 
 void BusPort::send_messages(const std::vector<cluster::Message>& messages) {
-    std::vector<std::pair<SessionNumber, Outbox>> boxes;
+    std::unordered_map<SessionNumber, Outbox> boxes;
     for (const auto& message : messages) {
-        const auto same = std::find_if(boxes.begin(), boxes.end(), [&](const auto& box) {
-            return box.first == message.session;
-        });
-        auto& box = same != boxes.end() ? same->second
-                                        : boxes.emplace_back(message.session, Outbox()).second;
+        auto& box = boxes[message.session];
         std::visit([&box](const auto& body) { add(box, body); }, message.body);
         if (box.full()) {
             flush(message.session, box);

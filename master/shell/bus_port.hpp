@@ -64,8 +64,7 @@ class BusPort {
     void open_stream(const bus::PeerId& peer, const wire::Hello& hello);
     void on_control(const Connection& connection, const wire::Frame& frame);
     void on_stream(const Connection& connection, const wire::Frame& frame);
-    void on_inventory(SessionNumber session, const wire::Inventory& inventory);
-    void on_status(SessionNumber session, const wire::Status& status);
+    void on_statuses(SessionNumber session, const std::vector<TaskStatus>& all, bool inventory);
     void forget(const bus::PeerId& peer);
     void refuse(const bus::PeerId& peer, wire::Refused::Why why, const std::string& message);
 

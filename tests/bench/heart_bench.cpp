@@ -14,6 +14,7 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -74,7 +75,7 @@ struct World {
             }
             cluster::Step step(now);
             heart.cluster().host_joined(SessionNumber(i), info, "key", step);
-            heart.cluster().inventory(SessionNumber(i), {}, true, step);
+            (void)heart.cluster().inventory(SessionNumber(i), {}, true, step);
         }
     }
 
@@ -239,7 +240,7 @@ int measure_steps(std::size_t hosts, std::size_t tasks) {
             status.state = state;
             status.stamp = ++steps;
             cluster::Step step(world.now);
-            world.heart.cluster().statuses(session, {status}, step);
+            (void)world.heart.cluster().statuses(session, std::span(&status, 1), step);
             for (const auto& change : step.changes) {
                 bytes += change.value ? change.value->size() : 0;
             }

@@ -2,6 +2,7 @@
 #include "tests/simulation/master.hpp"
 
 #include <algorithm>
+#include <span>
 
 namespace methos::simulation {
 
@@ -93,22 +94,18 @@ void ModelMaster::hear(SessionNumber session, const Frame& frame) {
                     status.number.empty() ? status.name.value : "",
                     status.stamp}] = status.state;
         }
+        const std::span<const TaskStatus> all(frame.statuses);
         std::size_t at = 0;
+        bool taken = true;
         do {
-            const auto end = std::min(frame.statuses.size(), at + slice);
-            const std::vector<TaskStatus> part(
-                frame.statuses.begin() + static_cast<std::ptrdiff_t>(at),
-                frame.statuses.begin() + static_cast<std::ptrdiff_t>(end));
-            const bool last = end == frame.statuses.size();
-            apply([&](heart::Heart& heart, cluster::Step& step) {
-                if (frame.kind == Kind::Inventory) {
-                    heart.cluster().inventory(session, part, last, step);
-                } else {
-                    heart.cluster().statuses(session, part, step);
-                }
+            const auto part = all.subspan(at, std::min(all.size() - at, slice));
+            const bool last = at + part.size() == all.size();
+            taken = apply([&](heart::Heart& heart, cluster::Step& step) {
+                auto& cluster = heart.cluster();
+                at += frame.kind == Kind::Inventory ? cluster.inventory(session, part, last, step)
+                                                    : cluster.statuses(session, part, step);
             });
-            at = end;
-        } while (at < frame.statuses.size());
+        } while (taken && at < all.size());
     }
 }
 

@@ -6,8 +6,10 @@
 #include "master/frameworks/services/definition/app_parse.hpp"
 #include "master/heart/heart.hpp"
 
+#include <algorithm>
 #include <map>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -119,8 +121,8 @@ class HeartLab {
         step([&](heart::Heart& heart, cluster::Step& s) {
             heart.cluster().host_joined(session, info, "key", s);
         });
-        step([&](heart::Heart& heart, cluster::Step& s) {
-            heart.cluster().inventory(session, has, true, s);
+        in_slices(has, [&](std::span<const TaskStatus> slice, bool last, cluster::Step& s) {
+            return cluster().inventory(session, slice, last, s);
         });
     }
 
@@ -151,11 +153,13 @@ class HeartLab {
         return status;
     }
 
-    void report(const std::string& host, const TaskStatus& status) {
+    void report(const std::string& host, const TaskStatus& status) { report_all(host, {status}); }
+
+    /// As one STATUS.
+    void report_all(const std::string& host, const std::vector<TaskStatus>& all) {
         const auto session = sessions_.at(host);
-        const std::vector<TaskStatus> list(1, status);
-        step([&](heart::Heart& heart, cluster::Step& s) {
-            heart.cluster().statuses(session, list, s);
+        in_slices(all, [&](std::span<const TaskStatus> slice, bool /*last*/, cluster::Step& s) {
+            return cluster().statuses(session, slice, s);
         });
     }
 
@@ -257,6 +261,19 @@ class HeartLab {
     }
 
   private:
+    /// As the master's end of the bus does it: before the heart decides anything.
+    template <class Take>
+    void in_slices(const std::vector<TaskStatus>& all, Take&& take) {
+        std::size_t at = 0;
+        do {
+            const auto count = std::min(all.size() - at, cluster::Cluster::slice_max);
+            cluster::Step next(now_);
+            at += take(std::span(all).subspan(at, count), at + count == all.size(), next);
+            commit(next);
+        } while (at < all.size());
+        decide();
+    }
+
     void start() {
         sessions_.clear();
         load();

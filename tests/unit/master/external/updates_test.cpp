@@ -144,6 +144,56 @@ SCENARIO("a task that flaps while its framework is away does not fill the store"
     CHECK(lab.records_in(state::Table::Update) == 0);
 }
 
+SCENARIO("a host's whole STATUS is taken in steps that the store takes, whatever the tasks weigh") {
+    FrameworkLab lab; // checks the caps of each step
+    lab.join("a");
+    const auto web = lab.subscribe(FrameworkLab::info("web"));
+    std::vector<TaskRequest> requests;
+    for (std::size_t i = 0; i < cluster::Cluster::slice_max; ++i) {
+        auto request = FrameworkLab::request("t" + std::to_string(i));
+        request.definition = R"({"env":")" + std::string(100'000, 'x') + R"("})";
+        requests.push_back(std::move(request));
+    }
+    REQUIRE_FALSE(lab.launch(web, lab.take_offer(web), requests));
+    const auto tasks = lab.tasks_in(TaskState::Staging);
+    REQUIRE(tasks.size() == requests.size());
+    const auto all_in = [&](TaskState state) {
+        std::vector<TaskStatus> all;
+        for (const auto& task : tasks) {
+            auto status = FrameworkLab::status(task, state);
+            status.message = std::string(64 * 1024, 'm');
+            status.container_id = std::string(1024, 'c');
+            status.ip_addresses.assign(16, std::string(1024, '1'));
+            all.push_back(std::move(status));
+        }
+        return all;
+    };
+    lab.report_all("a", all_in(TaskState::Starting));
+    lab.report_all("a", all_in(TaskState::Running));
+    CHECK(lab.count(TaskState::Running) == tasks.size());
+
+    GIVEN("a framework that ends, with all its updates unacknowledged, while its tasks end") {
+        const auto ended = all_in(TaskState::Finished);
+        std::size_t taken = 0;
+        lab.step([&](heart::Heart& heart, cluster::Step& s) {
+            REQUIRE_FALSE(heart.external().tear_down(web.framework, s));
+            taken = heart.cluster().statuses(lab.session("a"), ended, s);
+        });
+        CHECK(taken > 1);
+        CHECK(taken < ended.size());
+        lab.report_all("a", {ended.begin() + static_cast<std::ptrdiff_t>(taken), ended.end()});
+        CHECK(lab.cluster().tasks().empty());
+        CHECK(lab.external().find(web.framework)->state == FrameworkState::Completed);
+        lab.let_names_rest();
+        CHECK(lab.records_in(state::Table::Update) == 0);
+    }
+    GIVEN("a host that joins anew and names them all in its list") {
+        lab.kill_and_restart();
+        lab.join("a", all_in(TaskState::Finished));
+        CHECK(lab.cluster().tasks().empty());
+    }
+}
+
 SCENARIO("a lost host makes its tasks unreachable, and its return makes them run again") {
     auto info = FrameworkLab::info("web");
     const bool aware = GENERATE(true, false);

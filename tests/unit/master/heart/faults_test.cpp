@@ -156,7 +156,7 @@ SCENARIO("Docker's absence is borne for its own grace") {
             heart.cluster().host_changed(session, info, step);
         });
         lab.step([&](heart::Heart& heart, cluster::Step& step) {
-            heart.cluster().inventory(session, has, true, step);
+            (void)heart.cluster().inventory(session, has, true, step);
         });
         lab.live(60s);
         REQUIRE(lab.count(TaskState::Running) == 6);
@@ -296,7 +296,7 @@ SCENARIO("hosts tell everything anew after a commit was refused") {
     const std::vector<TaskStatus> nothing;
     WHEN("the refused step ended what a host no longer has") {
         lab.refuse([&](heart::Heart& heart, cluster::Step& step) {
-            heart.cluster().inventory(session, nothing, true, step);
+            (void)heart.cluster().inventory(session, nothing, true, step);
         });
         THEN("its session is over, and the next list says it again") {
             REQUIRE(lab.count(TaskState::Running) == 6);
