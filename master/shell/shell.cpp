@@ -21,6 +21,25 @@ std::vector<state::Record> read_records(state::Store& store) {
     return records;
 }
 
+/// What one commit is to make durable. A step over the caps is a mistake of the heart's, which
+/// would be made again after each reload: it is told of and goes in parts, which the store makes
+/// durable together all the same.
+std::vector<state::Batch> batches_of(std::vector<cluster::Step>& steps) {
+    std::vector<state::Batch> batches;
+    for (auto& step : steps) {
+        if (const auto within = state::check_caps(step.changes); !within) {
+            log::error("a step is over the store's caps, which is a mistake of this program",
+                       {{"error", within.error().message}});
+            for (auto& change : step.changes) {
+                batches.emplace_back(1, std::move(change));
+            }
+        } else if (!step.changes.empty()) {
+            batches.push_back(std::move(step.changes));
+        }
+    }
+    return batches;
+}
+
 } // namespace
 
 struct Shell::Waiter {
@@ -241,12 +260,7 @@ void Shell::stop() {
 
 awaitable<> Shell::commit_pending() {
     auto batch = std::exchange(pending_, Pending());
-    std::vector<state::Batch> changes;
-    for (auto& step : batch.steps) {
-        if (!step.changes.empty()) {
-            changes.push_back(std::move(step.changes));
-        }
-    }
+    const auto changes = batches_of(batch.steps);
     std::optional<Error> failure;
     if (!changes.empty()) {
         committing_ = true;
@@ -272,7 +286,11 @@ awaitable<> Shell::commit_pending() {
     auto& late = pending_.waiters;
     batch.waiters.insert(batch.waiters.end(), late.begin(), late.end());
     pending_ = Pending();
-    if (failure->code != Code::ResourceExhausted) {
+    if (failure->code == Code::InvalidInput) {
+        // One record is over the caps by itself. Nothing is wrong with the store.
+        failure =
+            Error(Code::Internal, "a change is larger than the store takes: " + failure->message);
+    } else if (failure->code != Code::ResourceExhausted) {
         // The store cannot be trusted any more. Whoever starts us again finds what is durable.
         fail_waiters(batch, *failure);
         throw Failure(std::move(*failure).with_context("while making changes durable"));

@@ -34,7 +34,7 @@ class CopiedState final : public StateReading {
 
 Result<void> check_caps(const Batch& batch) {
     if (batch.size() > batch_changes_max) {
-        return Error(Code::ResourceExhausted,
+        return Error(Code::InvalidInput,
                      "a batch of " + std::to_string(batch.size()) +
                          " changes is over the cap of batch_changes_max, " +
                          std::to_string(batch_changes_max));
@@ -42,7 +42,7 @@ Result<void> check_caps(const Batch& batch) {
     std::size_t bytes = 0;
     for (const auto& change : batch) {
         if (change.key > record_key_max) {
-            return Error(Code::ResourceExhausted,
+            return Error(Code::InvalidInput,
                          "key " + std::to_string(change.key) +
                              " is over the cap of record_key_max, " +
                              std::to_string(record_key_max));
@@ -50,7 +50,7 @@ Result<void> check_caps(const Batch& batch) {
         bytes += change_overhead_bytes + (change.value ? change.value->size() : 0);
     }
     if (bytes > batch_bytes_max) {
-        return Error(Code::ResourceExhausted,
+        return Error(Code::InvalidInput,
                      "a batch of " + std::to_string(bytes) +
                          " bytes is over the cap of batch_bytes_max, " +
                          std::to_string(batch_bytes_max));

@@ -20,7 +20,7 @@ constexpr std::size_t batch_changes_max = 128;     ///< etcd's operations per tr
 constexpr std::size_t batch_bytes_max = 1'500'000; ///< etcd's request size
 constexpr std::size_t change_overhead_bytes = 16; ///< of table, key and lengths, counted per change
 
-/// Errors: ResourceExhausted, naming which cap. Every home calls it first.
+/// Errors: InvalidInput, naming which cap. Every home calls it first; a full disk is another error.
 [[nodiscard]] Result<void> check_caps(const Batch& batch);
 
 /// The state as it was at one commit, read in slices while later commits go on. Blocking; used as
@@ -52,9 +52,9 @@ class Store {
     virtual void
     load(const std::function<void(Table, std::uint64_t, const std::string&)>& each) = 0;
 
-    /// Makes the batches durable together, in order. Throws Failure: ResourceExhausted (disk full;
-    /// nothing was changed, later commits may succeed), Internal (I/O error: the home is to be
-    /// reopened).
+    /// Makes the batches durable together, in order. Throws Failure: InvalidInput (caps) and
+    /// ResourceExhausted (disk full): nothing was changed, later commits may succeed; Internal (I/O
+    /// error: the home is to be reopened).
     virtual void commit(const std::vector<Batch>& batches) = 0;
 
     /// Begins reading the state as it is now. A home may hold its housekeeping until the reading

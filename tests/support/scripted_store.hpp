@@ -30,6 +30,11 @@ class ScriptedStore final : public state::Store {
             throw Failure(Code::ResourceExhausted, "the disk is full");
         }
         for (const auto& batch : batches) {
+            if (const auto within = state::check_caps(batch); !within) {
+                throw Failure(within.error());
+            }
+        }
+        for (const auto& batch : batches) {
             for (const auto& change : batch) {
                 const auto place = std::make_pair(change.table, change.key);
                 if (change.value) {

@@ -143,6 +143,45 @@ awaitable<> created_and_removed_in_one_breath(MasterLab& lab) {
     REQUIRE(removed.status == 200);
 }
 
+awaitable<> step_over_the_caps(MasterLab& lab) {
+    constexpr std::uint64_t first = 1'000'000;
+    constexpr std::size_t many = state::batch_changes_max + 1;
+    const std::function<void(heart::Heart&, cluster::Step&)> too_many = [](heart::Heart& /*heart*/,
+                                                                           cluster::Step& step) {
+        for (std::size_t i = 0; i < many; ++i) {
+            step.put(state::Table::Update, first + i, "x");
+        }
+    };
+    co_await lab.shell->change(too_many);
+    REQUIRE(lab.shell->refusal().empty());
+    std::size_t stored = 0;
+    lab.store.load([&stored](state::Table table, std::uint64_t, const std::string&) {
+        stored += table == state::Table::Update ? 1U : 0U;
+    });
+    REQUIRE(stored == many);
+}
+
+awaitable<> record_over_the_caps(MasterLab& lab) {
+    const std::function<void(heart::Heart&, cluster::Step&)> too_large = [](heart::Heart& /*heart*/,
+                                                                            cluster::Step& step) {
+        step.put(state::Table::Update, 1, std::string(state::batch_bytes_max, 'x'));
+    };
+    std::optional<Error> refused;
+    try {
+        co_await lab.shell->change(too_large);
+    } catch (const Failure& failure) {
+        refused = failure.error();
+    }
+    REQUIRE(refused.has_value());
+    REQUIRE(refused->code == Code::Internal);
+    REQUIRE(refused->message.find("batch_bytes_max") != std::string::npos);
+    for (int tries = 0; !lab.shell->refusal().empty() && tries < 1000; ++tries) {
+        co_await sleep_for(std::chrono::milliseconds(10));
+    }
+    const auto created = co_await lab.call("POST", "/v2/apps", demo);
+    REQUIRE(created.status == 201);
+}
+
 awaitable<> full_disk(MasterLab& lab) {
     auto executor = lab.executor();
     co_await executor->join("one");
@@ -319,6 +358,14 @@ SCENARIO("the answer to a creation is made of what was created") {
 
 SCENARIO("a full disk refuses changes and keeps reads and liveness") {
     MasterLab().run(full_disk);
+}
+
+SCENARIO("a step over the store's caps becomes durable all the same") {
+    MasterLab().run(step_over_the_caps);
+}
+
+SCENARIO("a record that no store takes ends nothing but the change it belongs to") {
+    MasterLab().run(record_over_the_caps);
 }
 
 SCENARIO("strangers and garbage are refused by name") {

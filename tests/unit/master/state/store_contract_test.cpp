@@ -81,7 +81,7 @@ TEST_CASE("a store refuses what is over the caps and changes nothing") {
         store->commit({beside, bad});
         FAIL("it was accepted");
     } catch (const Failure& failure) {
-        REQUIRE(failure.code() == Code::ResourceExhausted);
+        REQUIRE(failure.code() == Code::InvalidInput);
         REQUIRE(failure.error().message.find("max") != std::string::npos);
     }
     require_equal(*store, {{{Table::Host, 1}, "first"}});
