@@ -139,12 +139,33 @@ void Cluster::sweep(Now now) {
         return;
     }
     swept_at_ = now.mono;
+    forget_clients();
     for (auto& [number, host] : hosts_) {
         note_offerable(host);
     }
     improvements_.clear();
     improvements_from_ = ++generation_;
     total_stale_ = true;
+}
+
+/// Frameworks come and go, and so do the roles they name. A client goes when its framework does not
+/// take part in its role any more and nothing of it is left, however late the last of that ended.
+void Cluster::forget_clients() {
+    for (const auto client : shares_.clients()) {
+        if (!(shares_.charged(client) == Resources())) {
+            continue;
+        }
+        const auto member = members_.find(shares_.framework_of(client));
+        if (member != members_.end()) {
+            const auto& roles = member->second.terms.roles;
+            if (std::find(roles.begin(), roles.end(), shares_.role_of(client)) != roles.end()) {
+                continue;
+            }
+        }
+        filters_.clear_client(client);
+        nothing_found_.erase(client);
+        shares_.forget(client);
+    }
 }
 
 void Cluster::end_clearing(Host& host) {

@@ -281,6 +281,7 @@ class Cluster {
                                    const PortSet& ports,
                                    const Demand& demand) const;
     void sweep(Now now);
+    void forget_clients();
     void end_clearing(Host& host);
     void refresh_total();
     // placing.cpp: demand to hosts

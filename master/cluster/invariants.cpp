@@ -110,7 +110,7 @@ void Cluster::check_charges() const {
     for (const auto& [number, claim] : claims_) {
         due[{claim.framework, claim.role}] += claim.resources;
     }
-    for (Shares::Client client = 0; client < shares_.size(); ++client) {
+    for (const auto client : shares_.clients()) {
         const auto& framework = shares_.framework_of(client);
         if (!(shares_.charged(client) == due[{framework, shares_.role_of(client)}])) {
             invariant_broken("framework " + framework + " is not charged for what it has");

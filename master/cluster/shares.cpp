@@ -16,28 +16,65 @@ std::int64_t left_of(const std::optional<std::int64_t>& limit, std::int64_t char
                  : std::numeric_limits<std::int64_t>::max();
 }
 
+/// The number for one more entry: one that was freed, or a new one at the end.
+template <typename Entry>
+std::uint32_t next_number(std::vector<Entry>& entries, std::vector<std::uint32_t>& free) {
+    if (free.empty()) {
+        entries.emplace_back();
+        return static_cast<std::uint32_t>(entries.size() - 1);
+    }
+    const auto number = free.back();
+    free.pop_back();
+    return number;
+}
+
 } // namespace
 
 std::uint32_t Shares::role_index(const std::string& role) {
-    const auto [found, is_new] =
-        role_by_name_.try_emplace(role, static_cast<std::uint32_t>(roles_.size()));
-    if (is_new) {
-        roles_.emplace_back();
-        roles_.back().name = role;
+    if (const auto known = role_by_name_.find(role); known != role_by_name_.end()) {
+        return known->second;
     }
-    return found->second;
+    const auto index = next_number(roles_, free_roles_);
+    roles_[index].name = role;
+    role_by_name_.emplace(role, index);
+    return index;
 }
 
 Shares::Client Shares::client_of(const std::string& framework, const std::string& role) {
     const auto index = role_index(role);
-    const auto [found, is_new] = client_by_name_.try_emplace(
-        std::pair(framework, index), static_cast<std::uint32_t>(clients_.size()));
-    if (is_new) {
-        clients_.emplace_back();
-        clients_.back().framework = framework;
-        clients_.back().role = index;
+    const auto name = std::pair(framework, index);
+    if (const auto known = client_by_name_.find(name); known != client_by_name_.end()) {
+        return known->second;
     }
-    return found->second;
+    const auto client = next_number(clients_, free_clients_);
+    clients_[client].framework = framework;
+    clients_[client].role = index;
+    ++roles_[index].clients;
+    client_by_name_.emplace(name, client);
+    return client;
+}
+
+std::vector<Shares::Client> Shares::clients() const {
+    std::vector<Client> there;
+    there.reserve(client_by_name_.size());
+    for (const auto& [name, client] : client_by_name_) {
+        there.push_back(client);
+    }
+    return there;
+}
+
+void Shares::forget(Client client) {
+    close(client);
+    const auto index = clients_.at(client).role;
+    client_by_name_.erase(std::pair(clients_[client].framework, index));
+    clients_[client] = ClientEntry();
+    free_clients_.push_back(client);
+    auto& role = roles_.at(index);
+    if (--role.clients == 0 && !role.is_set) {
+        role_by_name_.erase(role.name);
+        role = RoleEntry();
+        free_roles_.push_back(index);
+    }
 }
 
 std::optional<Shares::Client> Shares::find(const std::string& framework,
@@ -162,6 +199,7 @@ void Shares::set_role(const std::string& role, const RoleSettings& settings) {
         withdraw_role(index);
     }
     roles_.at(index).settings = settings;
+    roles_.at(index).is_set = true;
     if (is_open) {
         enter_role(index);
     }

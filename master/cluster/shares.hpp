@@ -43,7 +43,11 @@ class Shares {
     [[nodiscard]] const std::string& framework_of(Client client) const;
     [[nodiscard]] const std::string& role_of(Client client) const;
 
-    [[nodiscard]] std::size_t size() const { return clients_.size(); }
+    /// Those there are, by framework. A number is another client's after `forget`.
+    [[nodiscard]] std::vector<Client> clients() const;
+    /// The client is no more, nor is its role when it was the last one and nobody set anything for
+    /// that. Only for a client that is charged nothing.
+    void forget(Client client);
 
     void charge(Client client, const Resources& resources);
     void refund(Client client, const Resources& resources);
@@ -57,7 +61,7 @@ class Shares {
 
     void set_role(const std::string& role, const RoleSettings& settings);
     [[nodiscard]] const RoleSettings& role(const std::string& role) const;
-    /// Roles that have settings or clients, by name.
+    /// Roles that were set or have clients, by name.
     [[nodiscard]] std::vector<std::string> roles() const;
 
     /// How much the role may still be charged; every dimension without limit is the largest number.
@@ -91,6 +95,8 @@ class Shares {
         Resources charged;
         std::uint64_t charged_at = 0;
         std::set<Turn> open; ///< its open clients
+        std::uint32_t clients = 0;
+        bool is_set = false; ///< by `set_role`: it stays, without clients, too
         Turn turn;           ///< as it stands in open_roles_ while `open` is not empty
     };
 
@@ -114,8 +120,10 @@ class Shares {
     Resources total_;
     std::uint64_t charges_ = 0;
     std::vector<RoleEntry> roles_;
+    std::vector<std::uint32_t> free_roles_; ///< of roles_: to be used again
     std::map<std::string, std::uint32_t> role_by_name_;
     std::vector<ClientEntry> clients_;
+    std::vector<Client> free_clients_; ///< of clients_: to be used again
     std::map<std::pair<std::string, std::uint32_t>, Client> client_by_name_;
     std::set<Turn> open_roles_;
 };

@@ -183,6 +183,41 @@ SCENARIO("offers that are not the framework's, not of one host, or over are refu
     });
 }
 
+SCENARIO("nothing is remembered of frameworks that are gone and of roles that were left") {
+    HeartLab lab;
+    lab.join("h1");
+    OfferTaker stays("stays");
+    subscribe(lab, stays);
+    decline_all(lab, stays, 1h);
+    OfferTaker f("f");
+    subscribe(lab, f, OfferTaker::classic({"left"}));
+    REQUIRE(f.offers.size() == 1);
+    const auto number = f.offers.begin()->first;
+    const auto small = launching(lab, "t1", {100, 64 * bytes_per_mb, 0, 0});
+    lab.step([&](heart::Heart& heart, cluster::Step& step) {
+        const auto claim = heart.cluster().claim("f", {number}, step.now);
+        REQUIRE(claim);
+        REQUIRE(heart.cluster().launch(*claim, small, step));
+        heart.cluster().release(*claim, 1h, step.now);
+        heart.cluster().set_terms("f", OfferTaker::classic({"next"}), step);
+    });
+    f.offers.clear();
+    for (int i = 0; i < 20; ++i) {
+        OfferTaker passing("passing" + std::to_string(i));
+        subscribe(lab, passing, OfferTaker::classic({"*", "role" + std::to_string(i)}));
+        lab.cluster().remove_framework(passing.name());
+    }
+    lab.live(10s);
+    const auto& shares = lab.cluster().shares();
+    REQUIRE(shares.charged_to_role("left").milli_cpus == 100);
+    REQUIRE(shares.roles() == std::vector<std::string>{"*", "left", "next"});
+    REQUIRE(stays.offers.empty()); // what it declined is still its word
+    lab.report(lab.tasks_in(TaskState::Staging).at(0), TaskState::Finished);
+    lab.live(10s);
+    REQUIRE(shares.roles() == std::vector<std::string>{"*", "next"});
+    REQUIRE(shares.clients().size() == 2);
+}
+
 SCENARIO("a framework that holds its offers starves nobody") {
     HeartLab lab;
     OfferTaker hoarder("hoarder");

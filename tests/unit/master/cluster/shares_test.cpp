@@ -106,6 +106,30 @@ TEST_CASE("the headroom of a role is its limit less what its clients have togeth
     CHECK(shares.headroom("*").contains({1'000'000, 0, 0, 0}));
 }
 
+TEST_CASE("a client that is forgotten leaves its number and its role to others") {
+    auto shares = cluster_of(10'000, 10'000);
+    shares.set_role("set", RoleSettings());
+    const auto kept = shares.client_of("a", "dev");
+    for (int i = 0; i < 1'000; ++i) {
+        const auto name = std::to_string(i);
+        const auto one = shares.client_of("b" + name, "dev");
+        const auto other = shares.client_of("b" + name, "role" + name);
+        const auto third = shares.client_of("b" + name, "set");
+        for (const auto client : {one, other, third}) {
+            REQUIRE(client <= 3);
+            REQUIRE(shares.charged(client) == Resources());
+            shares.charge(client, {1'000, 10, 0, 0});
+            shares.open(client);
+            shares.refund(client, {1'000, 10, 0, 0});
+            shares.forget(client);
+        }
+        REQUIRE_FALSE(shares.find("b" + name, "dev"));
+        REQUIRE_FALSE(shares.next());
+    }
+    CHECK(shares.clients() == std::vector<Shares::Client>{kept});
+    CHECK(shares.roles() == std::vector<std::string>{"dev", "set"});
+}
+
 TEST_CASE("a set of hosts is walked round, without those in another") {
     SlotSet hosts;
     SlotSet declined;
