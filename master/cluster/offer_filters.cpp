@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <bit>
+#include <bitset>
 
 namespace methos::cluster {
 
 namespace {
 
 constexpr std::size_t word_bits = 64;
+/// How many different amounts that were declined are told apart on a host; more share the last one.
+constexpr std::size_t levels_max = 16;
 
 Resources least_of(const Resources& a, const Resources& b) {
     return Resources{std::min(a.milli_cpus, b.milli_cpus),
@@ -60,6 +63,42 @@ std::optional<std::size_t> SlotSet::next(std::size_t from, const SlotSet& withou
     return ahead ? ahead : next_in(0, std::min(from, all), without);
 }
 
+/// The level for one more filter of what was declined.
+std::uint8_t OfferFilters::level_of(std::size_t slot, const Resources& declined) {
+    if (levels_.size() <= slot) {
+        levels_.resize(slot + 1);
+    }
+    auto& levels = levels_[slot];
+    auto level = std::find_if(levels.begin(), levels.end(), [&declined](const Level& known) {
+        return known.filters > 0 && known.declined == declined;
+    });
+    if (level == levels.end()) {
+        level = std::find_if(
+            levels.begin(), levels.end(), [](const Level& known) { return known.filters == 0; });
+    }
+    if (level == levels.end() && levels.size() < levels_max) {
+        level = levels.emplace(levels.end());
+    }
+    if (level == levels.end()) {
+        --level;
+        level->declined = least_of(level->declined, declined);
+    } else {
+        level->declined = declined;
+    }
+    ++level->filters;
+    return static_cast<std::uint8_t>(level - levels.begin());
+}
+
+/// Returns whether there was a filter.
+bool OfferFilters::drop(Row& row, std::size_t slot) {
+    if (!row.hosts.contains(slot)) {
+        return false;
+    }
+    row.hosts.erase(slot);
+    --levels_[slot][row.levels[slot]].filters;
+    return true;
+}
+
 void OfferFilters::add(std::uint32_t client,
                        std::size_t slot,
                        MonoTime until,
@@ -70,38 +109,49 @@ void OfferFilters::add(std::uint32_t client,
     auto& row = rows_[client];
     if (row.until.size() <= slot) {
         row.until.resize(slot + 1, MonoTime::min());
+        row.levels.resize(slot + 1);
     }
+    drop(row, slot);
     row.hosts.insert(slot);
     row.until[slot] = until;
+    row.levels[slot] = level_of(slot, declined);
     row.earliest = std::min(row.earliest, until);
-    if (levels_.size() <= slot) {
-        levels_.resize(slot + 1);
-    }
-    auto& level = levels_[slot];
-    level.least = level.in_use ? least_of(level.least, declined) : declined;
-    level.in_use = true;
 }
 
 bool OfferFilters::clear_client(std::uint32_t client) {
     if (client >= rows_.size() || rows_[client].until.empty()) {
         return false;
     }
-    rows_[client] = Row();
+    auto& row = rows_[client];
+    for (std::size_t slot = 0; slot < row.until.size(); ++slot) {
+        drop(row, slot);
+    }
+    row = Row();
     return true;
 }
 
 void OfferFilters::forget_host(std::size_t slot) {
     for (auto& row : rows_) {
-        row.hosts.erase(slot);
-    }
-    if (slot < levels_.size()) {
-        levels_[slot] = Level();
+        drop(row, slot);
     }
 }
 
 void OfferFilters::host_has(std::size_t slot, const Resources& free) {
-    if (slot < levels_.size() && levels_[slot].in_use && !levels_[slot].least.contains(free)) {
-        forget_host(slot);
+    if (slot >= levels_.size()) {
+        return;
+    }
+    std::bitset<levels_max> exceeded;
+    for (std::size_t i = 0; i < levels_[slot].size(); ++i) {
+        const auto& level = levels_[slot][i];
+        exceeded[i] = level.filters > 0 && !level.declined.contains(free);
+    }
+    if (exceeded.none()) {
+        return;
+    }
+    for (auto& row : rows_) {
+        if (row.hosts.contains(slot) && exceeded[row.levels[slot]]) {
+            drop(row, slot);
+        }
     }
 }
 
@@ -117,8 +167,7 @@ bool OfferFilters::expire(MonoTime now) {
                 continue;
             }
             if (row.until[slot] <= now) {
-                row.hosts.erase(slot);
-                any = true;
+                any = drop(row, slot) || any;
             } else {
                 row.earliest = std::min(row.earliest, row.until[slot]);
             }

@@ -1,5 +1,5 @@
 // Which hosts a client does not want to be offered for now: what DECLINE's refuse_seconds leaves
-// behind. One bit and one expiry per client and host, so that finding the next host for a client is
+// behind. A bit, an expiry and a level per client and host: finding the next host for a client is
 // a walk over words. Hosts are named by their slot (0, 1, ...), clients by their index in Shares.
 #pragma once
 
@@ -46,18 +46,22 @@ class OfferFilters {
   private:
     struct Row {
         SlotSet hosts;
-        std::vector<MonoTime> until; ///< per slot; MonoTime::min() where there is none
+        std::vector<MonoTime> until;      ///< per slot; of use where `hosts` has it
+        std::vector<std::uint8_t> levels; ///< per slot: what was declined, in levels_ there
         MonoTime earliest = MonoTime::max();
     };
 
-    std::vector<Row> rows_; ///< per client
-
+    /// What was declined of a host: most often the same by everybody, so it is kept once.
     struct Level {
-        bool in_use = false;
-        Resources least; ///< the least of what was declined there
+        Resources declined;
+        std::uint32_t filters = 0; ///< how many are of this level; without any it is free
     };
 
-    std::vector<Level> levels_; ///< per slot
+    std::uint8_t level_of(std::size_t slot, const Resources& declined);
+    bool drop(Row& row, std::size_t slot);
+
+    std::vector<Row> rows_;                  ///< per client
+    std::vector<std::vector<Level>> levels_; ///< per slot
 };
 
 } // namespace methos::cluster

@@ -183,6 +183,31 @@ SCENARIO("offers that are not the framework's, not of one host, or over are refu
     });
 }
 
+SCENARIO("what one declines for long is no matter of what another leaves over of it") {
+    HeartLab lab;
+    OfferTaker a("a");
+    OfferTaker f("f");
+    lab.join("h1");
+    subscribe(lab, a);
+    decline_all(lab, a, 1h);
+    subscribe(lab, f);
+    REQUIRE(f.offers.size() == 1);
+    const auto number = f.offers.begin()->first;
+    const auto most = launching(lab, "t1", {3000, 64 * bytes_per_mb, 0, 0});
+    lab.step([&](heart::Heart& heart, cluster::Step& step) {
+        const auto claim = heart.cluster().claim("f", {number}, step.now);
+        REQUIRE(claim);
+        REQUIRE(heart.cluster().launch(*claim, most, step));
+        heart.cluster().release(*claim, 1h, step.now);
+    });
+    f.offers.clear();
+    lab.report(lab.tasks_in(TaskState::Staging).at(0), TaskState::Finished);
+    lab.live(2s);
+    REQUIRE(a.offers.empty()); // it has seen the whole host, and did not want it
+    REQUIRE(f.offers.size() == 1);
+    REQUIRE(f.offers.begin()->second.resources.milli_cpus == 4000);
+}
+
 SCENARIO("nothing is remembered of frameworks that are gone and of roles that were left") {
     HeartLab lab;
     lab.join("h1");

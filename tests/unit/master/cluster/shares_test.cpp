@@ -174,6 +174,37 @@ TEST_CASE(
         CHECK_FALSE(filters.of(0).contains(7));
         CHECK_FALSE(filters.of(1).contains(7));
     }
+    SECTION("growth beyond what somebody else declined") {
+        filters.add(2, 7, start + 60s, {500, 50, 0, 0});
+        filters.host_has(7, {2'000, 100, 0, 0});
+        CHECK_FALSE(filters.of(2).contains(7));
+        CHECK(filters.of(0).contains(7));
+        CHECK(filters.of(1).contains(7));
+    }
+    SECTION("less was declined since") {
+        filters.add(0, 7, start + 60s, {500, 50, 0, 0});
+        filters.host_has(7, {501, 50, 0, 0});
+        CHECK_FALSE(filters.of(0).contains(7));
+        CHECK(filters.of(1).contains(7));
+    }
+    SECTION("growth beyond more amounts than are told apart") {
+        for (std::uint32_t client = 2; client < 100; ++client) {
+            filters.add(client, 7, start + 60s, {2'000 + client, 100, 0, 0});
+        }
+        filters.host_has(7, {2'000, 100, 0, 0});
+        CHECK(filters.of(99).contains(7));
+        filters.host_has(7, {3'000, 100, 0, 0});
+        for (std::uint32_t client = 0; client < 100; ++client) {
+            REQUIRE_FALSE(filters.of(client).contains(7));
+        }
+    }
+    SECTION("the slot is another host's") {
+        filters.forget_host(7);
+        CHECK_FALSE(filters.of(0).contains(7));
+        filters.add(1, 7, start + 60s, {100, 100, 0, 0});
+        filters.host_has(7, {100, 100, 0, 0});
+        CHECK(filters.of(1).contains(7));
+    }
     SECTION("a longer filter on top") {
         filters.add(0, 7, start + 50s, {2'000, 100, 0, 0});
         CHECK_FALSE(filters.expire(start + 10s));
