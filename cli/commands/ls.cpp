@@ -70,6 +70,7 @@ int run_ls(Session& session) {
     const auto apps = read_apps(parse_answer(answer, "the apps"));
     if (terminal.form == Form::Name) {
         std::vector<std::string> ids;
+        ids.reserve(apps.size());
         for (const auto& app : apps) {
             ids.push_back(app.id);
         }

@@ -1,5 +1,6 @@
-// What a running host says anew of itself: resources, ports, attributes and role, after its operator
-// changed its configuration. What runs there goes on; only what comes next is judged by it.
+// What a running host says anew of itself: resources, ports, attributes and role, after its
+// operator changed its configuration. What runs there goes on; only what comes next is judged by
+// it.
 #include "tests/support/catch.hpp"
 #include "tests/support/heart_lab.hpp"
 
