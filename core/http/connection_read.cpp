@@ -15,7 +15,10 @@ namespace {
 constexpr std::size_t idle_input_bytes = 1024;         ///< kept by a connection without a request
 constexpr std::size_t body_input_bytes = 64 * 1024;    ///< one read of a body
 constexpr std::size_t discarded_bytes_max = 64 * 1024; ///< of a body nobody wanted
-constexpr Duration linger_limit = std::chrono::seconds(2);
+constexpr Duration discard_limit = std::chrono::seconds(2);
+constexpr Duration linger_pause = std::chrono::seconds(5);  ///< between two reads of it
+constexpr Duration linger_limit = std::chrono::seconds(30); ///< of all of it
+constexpr std::size_t linger_bytes_max = 64 * 1024 * 1024;
 
 } // namespace
 
@@ -207,7 +210,7 @@ bool Connection::rest_is_small() const {
 
 /// Reads away the rest of a small body, so that the connection can go on; false: it cannot.
 awaitable<bool> Connection::discard_body() {
-    enter(Phase::Linger, linger_limit);
+    enter(Phase::Linger, discard_limit);
     while (!parser_->complete()) {
         const auto used =
             parser_->put(std::string_view(input_.data() + input_begin_, input_end_ - input_begin_));
@@ -226,16 +229,19 @@ awaitable<bool> Connection::discard_body() {
     co_return true;
 }
 
-/// Closes so that the peer can still read the answer: a close with unread input is a reset.
+/// Closes so that the peer can still read the answer: a close with unread input is a reset, and
+/// most clients send all of their body before they look for an answer.
 awaitable<> Connection::linger() {
-    enter(Phase::Linger, linger_limit);
+    const auto end = std::chrono::steady_clock::now() + linger_limit;
+    enter(Phase::Linger, linger_pause);
     co_await stream_->shut_down();
     if (parser_->head_complete() && parser_->complete()) {
         co_return;
     }
     std::size_t discarded = 0;
     bool more = true;
-    while (more && discarded < 64 * discarded_bytes_max) {
+    while (more && discarded < linger_bytes_max && std::chrono::steady_clock::now() < end) {
+        enter(Phase::Linger, linger_pause);
         input_begin_ = input_end_ = 0;
         more = co_await fill(body_input_bytes);
         discarded += input_end_;

@@ -258,6 +258,21 @@ TEST_CASE("Expect: 100-continue is answered before the body, or refused without 
     world.run(body(world));
 }
 
+TEST_CASE("who sends a body that is far too large, and only then looks, sees 413") {
+    World world;
+    world.route("POST", "/b", echo);
+    world.start();
+    auto body = [](World& w) -> awaitable<> {
+        const std::size_t bytes = 16'000'000;
+        const auto refused =
+            co_await talk(w,
+                          "POST /b HTTP/1.1\r\nContent-Length: " + std::to_string(bytes) + "\r\n" +
+                              end + std::string(bytes, 'x'));
+        CHECK(refused.substr(0, 12) == "HTTP/1.1 413");
+    };
+    world.run(body(world));
+}
+
 TEST_CASE("a slow head gets 408, a silent connection is closed, a stalled body gets 408") {
     World world;
     world.options.header_limit = std::chrono::milliseconds(100);
