@@ -186,6 +186,12 @@ std::string hash_of(const TaskSpec& spec) {
     for (const auto& check : spec.health_checks) { // specs without any hash as they always did
         add(print, check);
     }
+    for (const auto& item : spec.fetch) { // the same
+        print.add(item.uri);
+        print.add(item.output_file);
+        print.add_number((item.extract ? 1U : 0U) | (item.executable ? 2U : 0U) |
+                         (item.cache ? 4U : 0U));
+    }
     return print.hex();
 }
 

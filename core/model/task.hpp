@@ -5,6 +5,7 @@
 
 #include "core/base/clock.hpp"
 #include "core/base/ids.hpp"
+#include "core/model/fetch_item.hpp"
 #include "core/model/health_check.hpp"
 #include "core/model/resources.hpp"
 
@@ -101,6 +102,7 @@ struct TaskSpec {
     Resources resources;
     Duration kill_grace = std::chrono::seconds(10);
     std::vector<HealthCheck> health_checks; ///< healthy is who passes all of them
+    std::vector<FetchItem> fetch;           ///< downloaded before the container is made
     std::string hash; ///< hex; equal specs have equal hashes, whatever their number
     friend bool operator==(const TaskSpec&, const TaskSpec&) = default;
 };

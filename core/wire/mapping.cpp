@@ -191,6 +191,18 @@ std::vector<std::pair<std::string, std::string>> read_parameters(Check& check, c
     return parameters;
 }
 
+std::vector<FetchItem> read_fetch(Check& check, const TaskSpec& in) {
+    check.length("fetch", in.fetch_size(), fetch_items_max);
+    std::vector<FetchItem> items;
+    for (const auto& item : in.fetch()) {
+        check.name("fetch uri", item.uri(), text_bytes_max);
+        check.text("fetch output_file", item.output_file(), text_bytes_max);
+        items.push_back(FetchItem{
+            item.uri(), item.output_file(), item.extract(), item.executable(), item.cache()});
+    }
+    return items;
+}
+
 void check_command(Check& check, const TaskSpec& in) {
     check.that(TaskSpec::Command_IsValid(in.command()), "command", "is of no known kind");
     check.text("shell", in.shell(), text_bytes_max);
@@ -311,6 +323,14 @@ void to_wire(const methos::TaskSpec& spec, TaskSpec& out) {
     write_amounts(spec.resources, out);
     out.set_kill_grace_ms(duration_cast<milliseconds>(spec.kill_grace).count());
     write_health_checks(spec.health_checks, out);
+    for (const auto& item : spec.fetch) {
+        auto* fetch = out.add_fetch();
+        fetch->set_uri(item.uri);
+        fetch->set_output_file(item.output_file);
+        fetch->set_extract(item.extract);
+        fetch->set_executable(item.executable);
+        fetch->set_cache(item.cache);
+    }
     out.set_hash(spec.hash);
 }
 
@@ -349,6 +369,7 @@ Result<methos::TaskSpec> from_wire(const TaskSpec& in) {
     spec.resources = read_amounts(check, in);
     spec.kill_grace = check.error() ? Duration::zero() : Duration(milliseconds(in.kill_grace_ms()));
     spec.health_checks = read_health_checks(check, in);
+    spec.fetch = read_fetch(check, in);
     spec.hash = in.hash();
     return check.finish(std::move(spec));
 }

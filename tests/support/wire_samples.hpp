@@ -65,6 +65,8 @@ inline methos::TaskSpec spec() {
     tool.command = {"/bin/sh", "-c", "test -f /ok"};
     tool.env = {{"A", "1"}};
     spec.health_checks = {web, tool};
+    spec.fetch = {{"https://u:p@files.example/a.tgz?t=1", "", true, false, true},
+                  {"http://files.example/run", "bin/run", false, true, false}};
     spec.hash = "00112233445566778899aabbccddeeff";
     return spec;
 }

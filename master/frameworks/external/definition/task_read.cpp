@@ -116,6 +116,24 @@ void read_environment(const MessageFields& command, TaskRequest& task) {
     });
 }
 
+void read_uris(const MessageFields& command, TaskRequest& task) {
+    command.each("uris", [&](const MessageFields& item) {
+        FetchItem fetch;
+        item.require("value", fetch.uri);
+        item.read("output_file", fetch.output_file);
+        item.read("extract", fetch.extract);
+        item.read("executable", fetch.executable);
+        item.read("cache", fetch.cache);
+        if (fetch.uri.empty()) {
+            refuse(task, "one of command.uris has an empty value");
+        }
+        task.spec.fetch.push_back(std::move(fetch));
+    });
+    if (task.spec.fetch.size() > fetch_items_max) {
+        refuse(task, "command.uris has more than " + std::to_string(fetch_items_max) + " entries");
+    }
+}
+
 void read_command(const MessageFields& command, TaskRequest& task) {
     bool shell = true;
     std::string value;
@@ -125,6 +143,7 @@ void read_command(const MessageFields& command, TaskRequest& task) {
     command.read("arguments", arguments);
     command.read("user", task.spec.user);
     read_environment(command, task);
+    read_uris(command, task);
     if (shell && command.has("value")) {
         task.spec.command = CommandKind::Shell;
         task.spec.shell = value;

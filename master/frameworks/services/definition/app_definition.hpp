@@ -5,6 +5,7 @@
 #pragma once
 
 #include "core/base/ids.hpp"
+#include "core/model/fetch_item.hpp"
 #include "core/model/resources.hpp"
 
 #include <cstdint>
@@ -111,7 +112,7 @@ struct AppDefinition {
     UnreachableStrategy unreachable_strategy;
     std::optional<std::int64_t> task_kill_grace_period_seconds;
     std::string user;
-    std::vector<std::string> fetch; ///< each a JSON object; accepted, not acted upon
+    std::vector<FetchItem> fetch;
     std::string role = "*";
     std::optional<std::vector<std::string>> accepted_resource_roles;
     RawFields extras;          ///< Marathon's fields that Methos keeps without acting on them

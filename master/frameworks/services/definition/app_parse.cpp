@@ -191,14 +191,21 @@ void read_strategies(const JsonFields& fields, AppDefinition& app) {
     }
 }
 
-/// What is kept as it came: each item of `fetch`, Marathon's fields without effect, the extensions.
-void read_kept(const JsonFields& fields, AppDefinition& app) {
+void read_fetch(const JsonFields& fields, AppDefinition& app) {
     fields.each("fetch", [&](const json& item, const std::string& path) {
-        const JsonFields fetch(item, path, fields.problems());
-        std::string uri;
-        fetch.require("uri", uri);
-        app.fetch.push_back(dump_json(item));
+        const JsonFields given(item, path, fields.problems());
+        FetchItem fetch;
+        given.require("uri", fetch.uri);
+        given.read("destPath", fetch.output_file);
+        given.read("extract", fetch.extract);
+        given.read("executable", fetch.executable);
+        given.read("cache", fetch.cache);
+        app.fetch.push_back(std::move(fetch));
     });
+}
+
+/// What is kept as it came: Marathon's fields without effect, and the extensions.
+void read_kept(const JsonFields& fields, AppDefinition& app) {
     for (const auto* name : inert_fields) {
         // Empty ones are the defaults that are printed anyway.
         if (const auto* field = fields.find(name); field != nullptr && !is_blank(*field)) {
@@ -258,6 +265,7 @@ AppDefinition read_app(const json& document, const ParseOptions& options, Proble
         fields.read("acceptedResourceRoles", *app.accepted_resource_roles);
     }
     read_health_checks(fields, app);
+    read_fetch(fields, app);
     read_kept(fields, app);
     return app;
 }

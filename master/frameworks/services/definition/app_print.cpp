@@ -37,6 +37,21 @@ json parsed(const std::vector<std::string>& texts) {
     return list;
 }
 
+json fetch_json(const AppDefinition& app) {
+    auto list = json::array();
+    for (const auto& item : app.fetch) {
+        json out{{"uri", item.uri},
+                 {"extract", item.extract},
+                 {"executable", item.executable},
+                 {"cache", item.cache}};
+        if (!item.output_file.empty()) {
+            out["destPath"] = item.output_file;
+        }
+        list.push_back(std::move(out));
+    }
+    return list;
+}
+
 json to_json(const AppPortMapping& mapping) {
     json out{{"containerPort", mapping.container_port},
              {"protocol", mapping.protocol},
@@ -199,7 +214,7 @@ json to_json(const AppDefinition& app, Extensions extensions) {
         out["dependencies"].push_back(other.value);
     }
     out["healthChecks"] = parsed(app.health_checks);
-    out["fetch"] = parsed(app.fetch);
+    out["fetch"] = fetch_json(app);
     if (app.accepted_resource_roles) {
         out["acceptedResourceRoles"] = *app.accepted_resource_roles;
     }

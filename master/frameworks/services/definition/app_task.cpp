@@ -219,6 +219,13 @@ Result<TaskSpec> make_task_spec(const AppDefinition& app,
     if (const auto done = set_health_checks(app, spec); !done) {
         return done.error();
     }
+    if (app.fetch.size() > fetch_items_max) {
+        return Error(Code::InvalidInput,
+                     app.id.value + " has " + std::to_string(app.fetch.size()) +
+                         " files to fetch, and " + std::to_string(fetch_items_max) +
+                         " are the most that Methos fetches");
+    }
+    spec.fetch = app.fetch;
     spec.env = static_env(app, version);
     spec.labels = app.labels;
     spec.user = app.user;

@@ -1,5 +1,9 @@
 #include "master/frameworks/services/definition/old_spellings.hpp"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 namespace methos::services {
 
 using nlohmann::json;
@@ -46,6 +50,16 @@ bool agree(const json& old_list, const json& new_list, const char* key) {
     return true;
 }
 
+/// Marathon unpacks an item of `uris` only when its name is one of these; one of `fetch` says
+/// itself.
+bool is_unpacked(const json& uri) {
+    constexpr std::array<std::string_view, 7> endings{
+        ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz", ".zip"};
+    const auto text = uri.is_string() ? uri.get<std::string>() : std::string();
+    return std::any_of(
+        endings.begin(), endings.end(), [&text](auto ending) { return text.ends_with(ending); });
+}
+
 /// `old_name`: [item] becomes `new_name`: [{key: item}].
 void rewrite_list(json& document,
                   const JsonFields& fields,
@@ -63,6 +77,22 @@ void rewrite_list(json& document,
         document[new_name] = wrapped(old_list, key);
     } else if (!agree(old_list, document[new_name], key)) {
         fields.invalid("", both);
+    }
+}
+
+void rewrite_uris(json& document, const JsonFields& fields) {
+    for (const auto* name : {"uris", "fetch"}) { // an empty one says nothing against the other
+        if (given(document, name) && document[name].is_array() && document[name].empty()) {
+            document.erase(name);
+        }
+    }
+    const bool only_uris = !given(document, "fetch");
+    rewrite_list(
+        document, fields, "uris", "fetch", "uri", "cannot specify both uris and fetch fields");
+    if (only_uris && given(document, "fetch")) {
+        for (auto& item : document["fetch"]) {
+            item["extract"] = is_unpacked(item["uri"]);
+        }
     }
 }
 
@@ -210,8 +240,7 @@ void rewrite_old_spellings(json& document, const std::string& prefix, Problems& 
                  "portDefinitions",
                  "port",
                  "cannot specify both ports and port definitions");
-    rewrite_list(
-        document, fields, "uris", "fetch", "uri", "cannot specify both uris and fetch fields");
+    rewrite_uris(document, fields);
 }
 
 } // namespace methos::services

@@ -114,6 +114,16 @@ TEST_CASE("a spec's hash tells every difference but number and version") {
         [](TaskSpec& s) { s.resources.gpus = 1; },
         [](TaskSpec& s) { s.kill_grace = std::chrono::seconds(1); },
         [](TaskSpec& s) { s.health_checks.emplace_back(); },
+        [](TaskSpec& s) { s.fetch.emplace_back(); },
+        [](TaskSpec& s) {
+            s.fetch = {{"u", "", false, false, false}};
+        },
+        [](TaskSpec& s) {
+            s.fetch = {{"u", "", false, true, false}};
+        },
+        [](TaskSpec& s) {
+            s.fetch = {{"", "u", false, false, false}};
+        },
     };
     for (std::size_t at = 0; at < changes.size(); ++at) {
         auto changed = spec;

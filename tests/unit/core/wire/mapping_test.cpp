@@ -242,6 +242,16 @@ TEST_CASE("task specs that cannot be are refused") {
                      *spec.add_health_checks() = spec.health_checks(0);
                  }
              }},
+            {"fetch uri", [](auto& spec) { spec.mutable_fetch(0)->clear_uri(); }},
+            {"fetch output_file",
+             [](auto& spec) { spec.mutable_fetch(1)->set_output_file(with_nul); }},
+            {"fetch",
+             [](auto& spec) {
+                 for (std::size_t i = 0; i < fetch_items_max; ++i) {
+                     *spec.add_fetch() = spec.fetch(0);
+                 }
+             }},
+            {"accepted", [](auto& spec) { spec.clear_fetch(); }},
             {"accepted", [](auto& spec) { spec.mutable_health_checks(0)->clear_path(); }},
             {"accepted", [](auto& spec) { spec.clear_health_checks(); }},
             {"accepted", [](auto& spec) { spec.mutable_ports(0)->clear_protocol(); }},

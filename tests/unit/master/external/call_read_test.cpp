@@ -284,6 +284,25 @@ TEST_CASE("a Docker task becomes a spec, its ports and its environment") {
     CHECK(read.definition.find("null") == std::string::npos);
 }
 
+TEST_CASE("what a command wants fetched is read with Mesos's defaults") {
+    const auto with_uris = [](const std::string& uris) {
+        return task(R"("command":{"value":"run","uris":)" + uris +
+                    R"(},"container":{"type":"DOCKER","docker":{"image":"i"}})");
+    };
+    const auto read = with_uris(R"([{"value":"http://h/a.tgz"},{"value":"http://h/run",
+        "output_file":"bin/run","extract":false,"executable":true,"cache":true}])");
+    CHECK(read.invalid == "");
+    CHECK(read.spec.fetch ==
+          std::vector<FetchItem>{{"http://h/a.tgz", "", true, false, false},
+                                 {"http://h/run", "bin/run", false, true, true}});
+    CHECK_THAT(with_uris(R"([{"value":""}])").invalid, Catch::Contains("empty value"));
+    std::string many;
+    for (std::size_t i = 0; i <= fetch_items_max; ++i) {
+        many += (i == 0 ? "" : ",") + std::string(R"({"value":"u"})");
+    }
+    CHECK_THAT(with_uris("[" + many + "]").invalid, Catch::Contains("more than 100"));
+}
+
 TEST_CASE("a health check comes with Mesos's defaults") {
     const auto read =
         task(docker("") + R"(,"health_check":{"type":"HTTP","http":{"port":80,"path":"/up"}})");

@@ -131,6 +131,9 @@ TEST_CASE("old spellings mean what new ones do") {
          R"({"id":"/a","cmd":"x","portDefinitions":[{"port":8080},{"port":0}]})"},
         {R"({"id":"/a","cmd":"x","uris":["http://h/f.tgz"]})",
          R"({"id":"/a","cmd":"x","fetch":[{"uri":"http://h/f.tgz"}]})"},
+        {R"({"id":"/a","cmd":"x","uris":["http://h/f.gz","f.tar.bz2"],"fetch":[]})",
+         R"({"id":"/a","cmd":"x","uris":[],
+             "fetch":[{"uri":"http://h/f.gz","extract":false},{"uri":"f.tar.bz2"}]})"},
         {R"({"id":"/a","container":{"docker":{"image":"i","network":"BRIDGE",
              "portMappings":[{"containerPort":80,"hostPort":0,"protocol":"tcp"}]}},"ports":[10001]})",
          R"({"id":"/a","container":{"type":"DOCKER","docker":{"image":"i"},
@@ -154,6 +157,20 @@ TEST_CASE("old spellings mean what new ones do") {
     }));
     CAPTURE(old_text);
     REQUIRE(stored_text(parsed(old_text)) == stored_text(parsed(new_text)));
+}
+
+TEST_CASE("what is to be fetched is answered with Marathon's defaults") {
+    const auto app = parsed(R"({"id":"/a","cmd":"x","fetch":[{"uri":"http://h/a.tgz"},
+        {"uri":"http://h/run","destPath":"bin/run","extract":false,"executable":true,
+         "cache":true}]})");
+    REQUIRE(to_json(app)["fetch"] == nlohmann::json::parse(R"([
+        {"uri":"http://h/a.tgz","extract":true,"executable":false,"cache":false},
+        {"uri":"http://h/run","destPath":"bin/run","extract":false,"executable":true,
+         "cache":true}])"));
+    REQUIRE(app.fetch == std::vector<FetchItem>{{"http://h/a.tgz", "", true, false, false},
+                                                {"http://h/run", "bin/run", false, true, true}});
+    const auto wrong = refused(R"({"id":"/a","cmd":"x","fetch":[{"uri":"u","extract":"no"}]})");
+    REQUIRE_FALSE(errors_at(wrong, "/fetch(0)/extract").empty());
 }
 
 TEST_CASE("an app behind a network has mappings and no port definitions") {

@@ -67,7 +67,7 @@ TEST_CASE("what can never be launched is refused rather than launched without it
 
 TEST_CASE("everything of the container reaches the spec") {
     const auto spec = spec_of(R"({"id":"/g/a","cpus":0.5,"mem":64,"user":"nobody",
-        "labels":{"l":"v"},"taskKillGracePeriodSeconds":3,
+        "labels":{"l":"v"},"taskKillGracePeriodSeconds":3,"fetch":[{"uri":"http://h/f"}],
         "container":{"docker":{"image":"i","forcePullImage":true,"privileged":true,
           "parameters":[{"key":"cap-add","value":"NET_ADMIN"}]},
           "volumes":[{"containerPath":"/c","hostPath":"/h","mode":"RO"}]}})");
@@ -79,6 +79,7 @@ TEST_CASE("everything of the container reaches the spec") {
     REQUIRE(spec.docker_parameters ==
             std::vector<std::pair<std::string, std::string>>{{"cap-add", "NET_ADMIN"}});
     REQUIRE(spec.volumes == std::vector<VolumeMount>{{"/h", "/c", true}});
+    REQUIRE(spec.fetch == std::vector<FetchItem>{{"http://h/f", "", true, false, false}});
     REQUIRE(spec.labels.at("l") == "v");
     REQUIRE(spec.user == "nobody");
     REQUIRE(spec.kill_grace == std::chrono::seconds(3));
