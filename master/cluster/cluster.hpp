@@ -34,7 +34,9 @@ struct Policy {
     Duration docker_grace = std::chrono::seconds(60);
     Duration mass_loss_hold = std::chrono::seconds(30);
     RemovalRate removal_rate;
+    /// Of a small cluster; where there are more hosts, so many of them beat in a second.
     Duration beat_interval = std::chrono::milliseconds(500);
+    std::size_t beats_per_second_max = 10'000;
     int beats_to_loss = 4;
     Duration kill_retry = std::chrono::seconds(5);
     Duration offer_timeout = std::chrono::seconds(30); ///< a held offer is then rescinded
@@ -263,6 +265,7 @@ class Cluster {
     struct Cycle;
     struct Candidate;
 
+    [[nodiscard]] Duration next_beat_interval() const;
     Host& new_host(HostNumber number);
     void charge(const Task& task);
     void refund(const Task& task);

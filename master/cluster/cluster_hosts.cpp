@@ -56,6 +56,7 @@ void Cluster::host_joined(SessionNumber session,
     total_stale_ = true;
     host.key_hash = key_hash;
     host.session = session;
+    host.beat_interval = next_beat_interval();
     host.sent_specs.clear();
     // Its first beat can only come after WELCOME, which waits for the commit of this step.
     host.last_heard = step.now.mono + welcome_allowance;
@@ -77,6 +78,12 @@ void Cluster::host_joined(SessionNumber session,
     step.note("host " + label_of(host) + " joined from " + host.info.address +
               (host.info.docker_up ? "" : ", but its Docker does not answer"));
     step.send(session, SendWelcome{});
+}
+
+Duration Cluster::next_beat_interval() const {
+    const auto spread = std::chrono::duration<double>(
+        static_cast<double>(hosts_.size()) / static_cast<double>(policy_.beats_per_second_max));
+    return std::max(policy_.beat_interval, std::chrono::duration_cast<Duration>(spread));
 }
 
 void Cluster::host_changed(SessionNumber session, HostInfo info, Step& step) {
@@ -267,13 +274,13 @@ void Cluster::set_found(Host& host, Step& step) {
 }
 
 void Cluster::check_liveness(Step& step) {
-    const auto silence_max = policy_.beat_interval * policy_.beats_to_loss;
     std::size_t held = 0;
     for (auto& [number, host] : hosts_) {
         if (!step.has_room()) {
             step.more = true;
             return;
         }
+        const auto silence_max = host.beat_interval * policy_.beats_to_loss;
         const bool silent = !host.session.empty() && host.last_heard + silence_max < step.now.mono;
         if (!silent && host.grace_until >= step.now.mono) {
             continue;

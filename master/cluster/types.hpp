@@ -45,6 +45,7 @@ struct Host {
     HostState state = HostState::Restarting;
     SessionNumber session;    ///< none while no executor is connected
     bool inventoried = false; ///< this session has told what runs; only then is it offered
+    Duration beat_interval = std::chrono::milliseconds(500); ///< as this session was told
     MonoTime last_heard;
     WallTime last_seen;
     MonoTime grace_until = MonoTime::max(); ///< of Restarting and DockerDown: then Lost

@@ -242,8 +242,7 @@ bool BusPort::is_twin(const bus::PeerId& peer,
 
 /// Whether the host's session has a connection that is open and not silent.
 bool BusPort::is_heard_of(const cluster::Host& host) const {
-    const auto& policy = shell_.heart().cluster().policy();
-    const auto silence = policy.beat_interval * policy.beats_to_loss;
+    const auto silence = host.beat_interval * shell_.heart().cluster().policy().beats_to_loss;
     return !host.session.empty() && peer_of_.contains(host.session) &&
            host.last_heard + silence >= shell_.now().mono;
 }
@@ -420,14 +419,15 @@ bool BusPort::send_on_stream(SessionNumber session, wire::Frame frame) {
 
 wire::Frame BusPort::welcome_of(SessionNumber session) const {
     const auto& cluster = shell_.heart().cluster();
+    const auto* host = cluster.find_host(session);
+    const auto interval = host == nullptr ? cluster.policy().beat_interval : host->beat_interval;
     auto frame = frame_of(session);
     auto& welcome = *frame.mutable_welcome();
     welcome.set_protocol(wire::protocol_version);
     welcome.set_cluster(cluster.id());
     welcome.set_build(options_.build);
     welcome.set_beat_interval_ms(static_cast<std::uint32_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(cluster.policy().beat_interval)
-            .count()));
+        std::chrono::duration_cast<std::chrono::milliseconds>(interval).count()));
     welcome.set_beats_to_loss(static_cast<std::uint32_t>(cluster.policy().beats_to_loss));
     return frame;
 }

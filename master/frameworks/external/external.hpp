@@ -174,6 +174,10 @@ class External {
                const HostId& agent,
                cluster::ClaimNumber claim,
                cluster::Step& step);
+    static void note_invalid(ForeignFramework& framework,
+                             const TaskRequest& request,
+                             const std::string& why,
+                             cluster::Step& step);
     /// Why a task can never be launched; empty when it can.
     [[nodiscard]] std::string why_never(const ForeignFramework& framework,
                                         const TaskRequest& request,

@@ -66,6 +66,7 @@ struct ForeignFramework {
 
     std::map<std::string, ForeignTask> tasks;
     std::unordered_map<TaskNumber, std::string> ids; ///< of those in `tasks` that the cluster has
+    MonoTime invalid_noted_at = MonoTime::min();     ///< when a line was logged of an invalid task
     std::size_t unacknowledged = 0;                  ///< updates, of all tasks
     std::multiset<std::string> to_launch;            ///< ids of tasks that wait for a later step
     std::deque<OverTask> over;                       ///< oldest first

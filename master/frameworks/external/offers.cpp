@@ -220,6 +220,7 @@ void External::launch(ForeignFramework& framework,
     }
     spec.framework = framework.info.id.value;
     if (const auto why = why_never(framework, request, agent); !why.empty()) {
+        note_invalid(framework, request, why, step);
         refused(TaskState::Error,
                 request.of_group ? "REASON_TASK_GROUP_INVALID" : "REASON_TASK_INVALID",
                 why);
@@ -233,6 +234,21 @@ void External::launch(ForeignFramework& framework,
         return;
     }
     start(framework, request, agent, claim, step);
+}
+
+/// One line a second: whoever launches one task that cannot be often launches a thousand.
+void External::note_invalid(ForeignFramework& framework,
+                            const TaskRequest& request,
+                            const std::string& why,
+                            cluster::Step& step) {
+    constexpr Duration quiet = std::chrono::seconds(1);
+    if (framework.invalid_noted_at != MonoTime::min() &&
+        step.now.mono < framework.invalid_noted_at + quiet) {
+        return;
+    }
+    framework.invalid_noted_at = step.now.mono;
+    step.warn("task " + request.task_id + " of framework " + label_of(framework) +
+              " cannot be launched: " + why);
 }
 
 void External::start(ForeignFramework& framework,
@@ -252,6 +268,9 @@ void External::start(ForeignFramework& framework,
     if (!number) {
         release_spec(framework, spec, step);
         const bool gone = number.error().code == Code::Unavailable;
+        if (!gone) {
+            note_invalid(framework, request, number.error().message, step);
+        }
         tell_not_launched(framework,
                           request,
                           gone ? TaskState::Dropped : TaskState::Error,

@@ -161,6 +161,7 @@ class BadCallsTest(unittest.TestCase):
         self.assertEqual({"first": "TASK_RUNNING", "second": "TASK_ERROR", "third": "TASK_RUNNING", "huge": "TASK_ERROR"},
                          seen)
         self.assertEqual({"first", "third"}, set(self.launched()))
+        wait_until("it is in the log", lambda: "task second of framework" in self.master.process.log.read_text())
         self.assert_runs(framework, "next", "a1")
 
     def test_offers_of_two_hosts_together(self):

@@ -129,6 +129,26 @@ SCENARIO("an executor that dies leaves its instances running for its grace") {
     }
 }
 
+SCENARIO("many hosts beat less often, and are given as much longer to be heard") {
+    heart::Options options;
+    options.policy.beats_per_second_max = 2;
+    HeartLab lab(options);
+    for (const auto* name : {"a", "b", "c", "d"}) {
+        lab.join(name);
+    }
+    const auto& hosts = lab.cluster().hosts();
+    REQUIRE(hosts.begin()->second.beat_interval == 500ms); // it was alone
+    REQUIRE(hosts.rbegin()->second.beat_interval == 2s);
+    lab.cut("a");
+    lab.cut("d");
+    const auto state = [&](const HostNumber& number) { return hosts.at(number).state; };
+    lab.live(3s);
+    REQUIRE(state(hosts.begin()->first) == cluster::HostState::Lost);
+    REQUIRE(state(hosts.rbegin()->first) == cluster::HostState::Up);
+    lab.live(6s);
+    REQUIRE(state(hosts.rbegin()->first) == cluster::HostState::Lost);
+}
+
 SCENARIO("Docker's absence is borne for its own grace") {
     HeartLab lab;
     six_running(lab);
