@@ -209,11 +209,34 @@ def set_up(folder):
     return source, build
 
 
-def build_and_find(build, options):
-    program = "tests/simulation/heart_simulation"
+def make(build, program, options):
+    """What went wrong; empty when it is there."""
     made = run(["ninja", f"-j{options.jobs}", "-C", str(build), program])
-    if made.returncode != 0:
-        return "does not compile: " + made.stdout[-400:]
+    return "" if made.returncode == 0 else "does not compile: " + made.stdout[-400:]
+
+
+def unit_tests_that_fail(build, options):
+    """Of the executor's decisions: who finds what the simulation does not."""
+    program = "tests/unit/executor/executor_tasks_test"
+    problem = make(build, program, options)
+    if problem:
+        return problem
+    found = run([str(build / program), "--reporter", "junit"], timeout=options.seconds)
+    names = re.findall(r'<testcase classname="[^"]*" name="([^"]*)"[^>]*>\s*<(?:failure|error)', found.stdout)
+    cases = list(dict.fromkeys(name.removeprefix("Scenario: ").split("/")[0] for name in names))
+    return "unit tests: " + (", ".join(cases) or ("failed" if found.returncode else "none fails"))
+
+
+def build_and_find(build, path, options):
+    program = "tests/simulation/heart_simulation"
+    problem = make(build, program, options)
+    if problem:
+        return problem
+    units = "; " + unit_tests_that_fail(build, options) if path.startswith(TASKS) else ""
+    return find(build, program, options) + units
+
+
+def find(build, program, options):
     begun = time.monotonic()
     try:
         found = run([str(build / program), "--seeds", str(options.seeds)], timeout=options.seconds)
@@ -236,9 +259,19 @@ def try_one(name, source, build, options):
         return what, f"DOES NOT APPLY: its text occurs {whole.count(old)} times in {path}"
     place.write_text(whole.replace(old, new))
     try:
-        return what, build_and_find(build, options)
+        return what, build_and_find(build, path, options)
     finally:
         place.write_text(whole)
+
+
+def list_all():
+    """The status is 1 when one does not apply any more: a test of suite lint."""
+    stale = 0
+    for name, (what, path, old, _) in MUTATIONS.items():
+        applies = (ROOT / path).read_text().count(old) == 1
+        stale += 0 if applies else 1
+        print(f"{name}: {what}" + ("" if applies else f"  DOES NOT APPLY to {path}"))
+    return 1 if stale else 0
 
 
 def main():
@@ -254,10 +287,7 @@ def main():
     if unknown:
         parser.error("unknown: " + ", ".join(sorted(unknown)))
     if options.list:
-        for name, (what, path, old, _) in MUTATIONS.items():
-            count = (ROOT / path).read_text().count(old)
-            print(f"{name}: {what}" + ("" if count == 1 else "  DOES NOT APPLY"))
-        return 0
+        return list_all()
     source, build = set_up(options.build)
     missed = 0
     for name in options.names or MUTATIONS:
