@@ -48,7 +48,9 @@ struct ServerOptions {
     CurveKeys keys;
     int high_water_mark = 10'000; ///< messages queued per peer
     std::size_t frame_bytes_max = 8 * 1024 * 1024;
-    std::size_t frames_per_turn = 200; ///< then other work of the loop gets its turn
+    // A turn ends at whichever comes first; then other work of the loop gets its own.
+    std::size_t frames_per_turn = 200;
+    Duration turn_limit = std::chrono::milliseconds(5); ///< of work; one frame at any rate
 };
 
 class BusServer {
@@ -80,6 +82,9 @@ class BusServer {
 
     /// The bound address with the real port: "tcp://127.0.0.1:41233".
     [[nodiscard]] const std::string& address() const;
+    /// Nothing when all frames that came have been read at the last look; else a moment such that
+    /// all that came before it have been.
+    [[nodiscard]] std::optional<MonoTime> unread_since() const;
     /// "127.0.0.1" of the peer, as the kernel says; empty when unknown.
     [[nodiscard]] std::string peer_ip(const PeerId& peer) const;
     /// Stops reading and closes; handlers are not called afterwards. The port is free when it

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <ctime>
 
 namespace methos::bus {
 
@@ -39,6 +40,15 @@ constexpr int server_events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_ACCEPT_FAILED |
              std::string(zmq_strerror(number)) + "; write tcp://IP:PORT, like tcp://0.0.0.0:5051");
     }
     std::abort();
+}
+
+/// What this thread has worked. A turn is measured in it, since a busy machine's clock runs while
+/// the thread does not, and would leave the bus the smallest share of the loop when it has most to
+/// read.
+Duration own_cpu_time() {
+    timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
 /// libzmq would take port 99999 for 34463.
@@ -96,11 +106,16 @@ struct BusServer::Impl {
     std::shared_ptr<WatchedSocket> socket;
     std::string address;
     PeerTable peers;
+    MonoTime read_dry_at = MonoTime::min();
+    bool is_dry = true;
 };
 
-/// Reads events, then up to frames_per_turn frames. A peer's end is reported when the ROUTER has
-/// been read dry after the event: by then its last frame has been delivered.
+/// Reads events, then frames as far as a turn's limits go. A peer's end is reported when the ROUTER
+/// has been read dry after the event: by then its last frame has been delivered.
 bool BusServer::Impl::turn() {
+    const auto ends = own_cpu_time() + options.turn_limit;
+    const auto begun = std::chrono::steady_clock::now();
+    is_dry = false;
     read_events();
     for (std::size_t count = 0; count < options.frames_per_turn; ++count) {
         if (socket->closed()) {
@@ -108,6 +123,8 @@ bool BusServer::Impl::turn() {
         }
         zmq::message_t sender;
         if (!socket->receive(sender)) {
+            read_dry_at = begun;
+            is_dry = true;
             report_closed();
             return true;
         }
@@ -120,6 +137,9 @@ bool BusServer::Impl::turn() {
         }
         if (parts == 1) { // other messages are not ours
             deliver(sender, body);
+        }
+        if (own_cpu_time() >= ends) {
+            return false;
         }
     }
     return false;
@@ -201,6 +221,10 @@ bool BusServer::send(const PeerId& peer, std::string frame) {
 
 const std::string& BusServer::address() const {
     return impl_->address;
+}
+
+std::optional<MonoTime> BusServer::unread_since() const {
+    return impl_->is_dry ? std::nullopt : std::optional(impl_->read_dry_at);
 }
 
 std::string BusServer::peer_ip(const PeerId& peer) const {

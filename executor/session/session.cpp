@@ -18,6 +18,8 @@ constexpr Duration welcome_limit =
     std::chrono::seconds(10);                     // a fleet that comes back takes its time
 constexpr Duration own_pause = milliseconds(500); // a gap of our loop, not the master's
 constexpr Duration goodbye_flush = milliseconds(500);
+constexpr std::uint32_t patience_max = 16;
+constexpr Duration settled_after = std::chrono::seconds(30); ///< of a session: then it held
 constexpr std::size_t statuses_per_frame = 500;
 constexpr std::size_t specs_max = 20'000; // then a new session starts afresh
 
@@ -79,8 +81,8 @@ awaitable<> MasterSession::run() {
         refused_ = false;
         const auto begun = std::chrono::steady_clock::now();
         co_await run_session(address);
-        if (std::chrono::steady_clock::now() - begun > std::chrono::seconds(30)) {
-            backoff.reset(); // that one held
+        if (std::chrono::steady_clock::now() - begun > settled_after) {
+            backoff.reset();
         }
         auto pause = backoff.next();
         if (refused_) {
@@ -195,7 +197,7 @@ awaitable<> MasterSession::follow(Connection& connection) {
         co_return;
     }
     const Duration beat = milliseconds(std::max(1U, connection.welcome.beat_interval_ms()));
-    const Duration silence = beat * std::max(1U, connection.welcome.beats_to_loss());
+    const Duration silence = beat * std::max(1U, connection.welcome.beats_to_loss()) * patience_;
     log::info("joined the cluster",
               {{"address", connection.address},
                {"cluster", connection.welcome.cluster()},
@@ -205,6 +207,7 @@ awaitable<> MasterSession::follow(Connection& connection) {
     send_host(); // Docker may have come or gone since HELLO
     send_inventory();
     auto now = std::chrono::steady_clock::now();
+    const auto opened = now;
     connection.last_heard = now;
     auto next_beat = now + beat;
     std::uint64_t beats = 0;
@@ -228,6 +231,7 @@ awaitable<> MasterSession::follow(Connection& connection) {
         const auto lost_at = connection.last_heard + silence;
         if (now >= lost_at) {
             connection.end("the master is silent");
+            patience_ = std::min(2 * patience_, patience_max);
         }
         if (connection.over) {
             break;
@@ -238,6 +242,9 @@ awaitable<> MasterSession::follow(Connection& connection) {
         if (now > until + own_pause) {
             connection.last_heard += now - until; // we slept, the master did not
         }
+    }
+    if (connection.last_heard - opened > settled_after) {
+        patience_ = 1;
     }
 }
 

@@ -80,6 +80,10 @@ class MasterSession {
     std::map<std::uint64_t, std::shared_ptr<const TaskSpec>> specs_; ///< of this session
     std::map<std::uint64_t, std::string> bad_specs_; ///< and what is wrong with them
     bool refused_ = false; ///< by something that only a person can change: try slowly
+    /// How much longer than it has to a silent master is borne: doubled by each session that ends
+    /// so soon after its begin. A master that drowns in returning hosts is not helped by another
+    /// HELLO.
+    std::uint32_t patience_ = 1;
 };
 
 } // namespace methos::executor

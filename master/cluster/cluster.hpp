@@ -117,6 +117,10 @@ class Cluster {
     /// The loop slept for `gap` more than it should have: deadlines of liveness move by it.
     void paused(Duration gap);
 
+    /// Of what hosts have sent, only what came before `since` has been read so far (nothing: all of
+    /// it has). No host is called silent, or too late, for what waits here.
+    void unread_since(std::optional<MonoTime> since) { unread_since_ = since; }
+
     /// Statuses of one call, so that none takes long.
     static constexpr std::size_t slice_max = 32;
 
@@ -266,6 +270,7 @@ class Cluster {
     struct Candidate;
 
     [[nodiscard]] Duration next_beat_interval() const;
+    [[nodiscard]] MonoTime heard_until(Now now) const;
     Host& new_host(HostNumber number);
     void charge(const Task& task);
     void refund(const Task& task);
@@ -361,6 +366,7 @@ class Cluster {
     std::deque<MonoTime> recent_losses_;
     std::deque<MonoTime> removals_; ///< as many as Policy::removal_rate is about
     std::size_t removals_held_ = 0;
+    std::optional<MonoTime> unread_since_;
     MonoTime hold_until_ = MonoTime::min();
 };
 

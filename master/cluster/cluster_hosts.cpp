@@ -273,7 +273,14 @@ void Cluster::set_found(Host& host, Step& step) {
     step.note("host " + label_of(host) + " is back");
 }
 
+/// All that hosts had sent by then has been taken in.
+MonoTime Cluster::heard_until(Now now) const {
+    constexpr Duration unread_max = std::chrono::seconds(30); // a flood excuses nobody for ever
+    return unread_since_ ? std::clamp(*unread_since_, now.mono - unread_max, now.mono) : now.mono;
+}
+
 void Cluster::check_liveness(Step& step) {
+    const auto until = heard_until(step.now);
     std::size_t held = 0;
     for (auto& [number, host] : hosts_) {
         if (!step.has_room()) {
@@ -281,8 +288,8 @@ void Cluster::check_liveness(Step& step) {
             return;
         }
         const auto silence_max = host.beat_interval * policy_.beats_to_loss;
-        const bool silent = !host.session.empty() && host.last_heard + silence_max < step.now.mono;
-        if (!silent && host.grace_until >= step.now.mono) {
+        const bool silent = !host.session.empty() && host.last_heard + silence_max < until;
+        if (!silent && host.grace_until >= until) {
             continue;
         }
         if (host.state != HostState::Lost && !may_remove(step.now)) {

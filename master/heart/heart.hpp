@@ -43,6 +43,8 @@ class Heart {
 
     void paused(Duration gap) { cluster_.paused(gap); }
 
+    void unread_since(std::optional<MonoTime> since) { cluster_.unread_since(since); }
+
     /// Deadlines, deployments and allocation: what follows from everything that has happened.
     void decide(cluster::Step& step);
 

@@ -102,6 +102,7 @@ BusPort::BusPort(asio::any_io_executor executor,
               [this](const bus::PeerId& peer) { on_closed(peer); }}) {
     shell_.on_messages(
         [this](const std::vector<cluster::Message>& messages) { send_messages(messages); });
+    shell_.on_unread([this] { return server_.unread_since(); });
     streams_.on_send([this](SessionNumber session, wire::Frame frame) {
         return send_on_stream(session, std::move(frame));
     });
@@ -113,6 +114,7 @@ BusPort::~BusPort() {
 
 void BusPort::close() {
     shell_.on_messages({});
+    shell_.on_unread({});
     streams_.on_send({});
     server_.close();
 }

@@ -12,6 +12,17 @@ constexpr Duration pause_noticed =
     std::chrono::milliseconds(500); ///< a longer gap of the loop is our own fault
 constexpr Duration tidy_interval = std::chrono::seconds(10);
 constexpr Duration probe_interval = std::chrono::seconds(2);
+constexpr std::size_t releases_per_turn = 500; ///< messages and publications of a commit
+constexpr std::size_t slices_per_commit = 8;   ///< of decisions; a commit costs a sync of the disk
+
+/// In seconds; a turn of the loop should end within the third.
+std::vector<double> turn_buckets() {
+    return {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5};
+}
+
+double seconds_since(std::chrono::steady_clock::time_point from) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - from).count();
+}
 
 std::vector<state::Record> read_records(state::Store& store) {
     std::vector<state::Record> records;
@@ -69,6 +80,14 @@ Shell::Shell(asio::any_io_executor executor,
                                       "Group commits that the store refused")),
       commit_seconds_(
           metrics.histogram("methos_master_commit_seconds", "How long a group commit took")),
+      decide_seconds_(metrics.histogram("methos_master_decide_seconds",
+                                        "How long the loop was busy with one slice of decisions",
+                                        {},
+                                        turn_buckets())),
+      loop_late_seconds_(metrics.histogram("methos_master_loop_late_seconds",
+                                           "How late the loop came to its tick, for other work",
+                                           {},
+                                           turn_buckets())),
       hosts_gauge_(metrics.gauge("methos_master_hosts_up", "Hosts in state UP")),
       tasks_gauge_(metrics.gauge("methos_master_tasks", "Tasks that are not terminal")),
       removals_gauge_(metrics.gauge("methos_master_host_removals_held",
@@ -78,6 +97,10 @@ Shell::~Shell() = default;
 
 void Shell::on_messages(Sender sender) {
     sender_ = std::move(sender);
+}
+
+void Shell::on_unread(std::function<std::optional<MonoTime>()> unread_since) {
+    unread_since_ = std::move(unread_since);
 }
 
 void Shell::on_publications(Publisher publisher) {
@@ -182,17 +205,36 @@ awaitable<> Shell::committed() {
     }
 }
 
-void Shell::decide() {
+bool Shell::may_decide() const {
+    return decide_wanted_ && !stopping_ && refusal_.empty();
+}
+
+/// Slices of decisions for one commit, with turns of the loop's other work between them.
+awaitable<> Shell::decide() {
+    bool more = decide_slice();
+    for (std::size_t slice = 1; more && slice < slices_per_commit; ++slice) {
+        co_await sleep_for(Duration::zero());
+        more = may_decide() && decide_slice();
+    }
+}
+
+/// Whether there is more to decide than fits into a slice.
+bool Shell::decide_slice() {
     decide_wanted_ = false;
     if (held_up()) {
-        return; // the tick asks again, when the bus has had its turn
+        return false; // the tick asks again, when the bus has had its turn
     }
+    const auto began = std::chrono::steady_clock::now();
+    heart_->unread_since(unread_since_ ? unread_since_() : std::nullopt);
     auto step = new_step();
     heart_->decide(step);
+    decide_seconds_.observe(seconds_since(began));
+    const bool more = step.more;
     if (!step.changes.empty() || !step.messages.empty() || !step.publications.empty() ||
-        !step.notices.empty() || step.more) {
+        !step.notices.empty() || more) {
         push(std::move(step));
     }
+    return more;
 }
 
 bool Shell::held_up() {
@@ -230,13 +272,13 @@ awaitable<> Shell::run() {
 
 awaitable<> Shell::commit_loop() {
     while (!stopping_ || !pending_.empty()) {
-        const bool decides = decide_wanted_ && !stopping_ && refusal_.empty();
+        const bool decides = may_decide();
         if (pending_.empty() && !decides) {
             co_await work_.wait();
             continue;
         }
         if (decides) {
-            decide();
+            co_await decide();
         }
         if (!pending_.empty()) {
             co_await commit_pending();
@@ -274,11 +316,10 @@ awaitable<> Shell::commit_pending() {
         }
         committing_ = false;
         commits_.increment();
-        commit_seconds_.observe(
-            std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
+        commit_seconds_.observe(seconds_since(began));
     }
     if (!failure) {
-        release(batch);
+        co_await release(std::move(batch));
         co_return;
     }
     failed_commits_.increment();
@@ -311,7 +352,9 @@ awaitable<> Shell::commit_pending() {
     }
 }
 
-void Shell::release(Pending& committed) {
+/// In slices, so that a large commit does not keep the loop from the bus: what is released is
+/// durable, whatever happens between two of them.
+awaitable<> Shell::release(Pending committed) {
     std::vector<cluster::Message> messages;
     Publications publications;
     for (auto& step : committed.steps) {
@@ -325,7 +368,18 @@ void Shell::release(Pending& committed) {
         std::move(step.messages.begin(), step.messages.end(), std::back_inserter(messages));
         std::move(
             step.publications.begin(), step.publications.end(), std::back_inserter(publications));
+        if (messages.size() + publications.size() >= releases_per_turn) {
+            hand_over(std::exchange(messages, {}), std::exchange(publications, {}));
+            co_await sleep_for(Duration::zero());
+        }
     }
+    hand_over(std::move(messages), publications);
+    for (const auto& waiter : committed.waiters) {
+        waiter->done.open();
+    }
+}
+
+void Shell::hand_over(std::vector<cluster::Message> messages, const Publications& publications) {
     if (sender_ && !messages.empty()) {
         sender_(std::move(messages));
     }
@@ -333,9 +387,6 @@ void Shell::release(Pending& committed) {
         for (const auto& publish : publishers_) {
             publish(publications);
         }
-    }
-    for (const auto& waiter : committed.waiters) {
-        waiter->done.open();
     }
 }
 
@@ -374,7 +425,9 @@ awaitable<> Shell::tick_loop() {
             last_tick_ = clock_.now().mono;
             continue;
         }
+        const auto due = clock_.now().mono + tick_interval;
         co_await sleep_for(tick_interval);
+        loop_late_seconds_.observe(std::chrono::duration<double>(clock_.now().mono - due).count());
         if (held_up()) {
             continue;
         }

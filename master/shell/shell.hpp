@@ -38,6 +38,8 @@ class Shell {
     /// refuses that by throwing.
     [[nodiscard]] awaitable<> start(std::function<void()> on_new_cluster = {});
     void on_messages(Sender sender);
+    /// Asked before each decision: Cluster::unread_since.
+    void on_unread(std::function<std::optional<MonoTime>()> unread_since);
     /// May be called by several; each gets everything, in order, after the commit. Must not throw.
     void on_publications(Publisher publisher);
     /// Called when the heart has been read anew from the store: the new one knows of no subscriber.
@@ -96,9 +98,12 @@ class Shell {
     [[nodiscard]] cluster::Step new_step() const;
     void push(cluster::Step step);
     [[nodiscard]] awaitable<> wait_for_commit();
-    void decide();
+    [[nodiscard]] bool may_decide() const;
+    [[nodiscard]] awaitable<> decide();
+    [[nodiscard]] bool decide_slice();
     [[nodiscard]] awaitable<> commit_pending();
-    void release(Pending& committed);
+    [[nodiscard]] awaitable<> release(Pending committed);
+    void hand_over(std::vector<cluster::Message> messages, const Publications& publications);
     [[nodiscard]] awaitable<> recover(Error error);
     void refuse(const Error& error);
     [[nodiscard]] awaitable<std::unique_ptr<heart::Heart>> load();
@@ -113,6 +118,7 @@ class Shell {
     heart::Options options_;
     std::unique_ptr<heart::Heart> heart_;
     Sender sender_;
+    std::function<std::optional<MonoTime>()> unread_since_;
     std::vector<Publisher> publishers_;
     std::vector<std::function<void()>> reload_hooks_;
     std::size_t watchers_ = 0;
@@ -131,6 +137,8 @@ class Shell {
     Metrics::Counter commits_;
     Metrics::Counter failed_commits_;
     Metrics::Histogram commit_seconds_;
+    Metrics::Histogram decide_seconds_;
+    Metrics::Histogram loop_late_seconds_;
     Metrics::Gauge hosts_gauge_;
     Metrics::Gauge tasks_gauge_;
     Metrics::Gauge removals_gauge_;

@@ -83,16 +83,24 @@ SCENARIO("each of many peers gets its own answers, in order") {
 }
 
 SCENARIO("a flood of frames leaves the loop its other work") {
+    // Few frames a turn, and frames of which each takes all the time that a turn has.
+    const auto frames_per_turn = GENERATE(std::size_t{10}, std::size_t{10'000});
     Loop loop;
-    Server server(loop, make_curve_keys(), "tcp://127.0.0.1:0", [](ServerOptions& options) {
-        options.frames_per_turn = 10;
+    Server server(loop, make_curve_keys(), "tcp://127.0.0.1:0", [&](ServerOptions& options) {
+        options.frames_per_turn = frames_per_turn;
+        options.turn_limit =
+            Duration(frames_per_turn == 10 ? std::chrono::hours(1) : Duration::zero());
     });
     Client client(loop, server.bus->address(), server.keys.public_key);
     // The first frame posts work; it must run before the flood has been read.
     std::size_t read_before_work = 0;
+    bool knew_of_more = false;
     server.on_frame = [&](const PeerId&, const std::string& frame) {
         if (frame == "first") {
-            asio::post(loop.executor(), [&] { read_before_work = server.frames.size(); });
+            asio::post(loop.executor(), [&] {
+                read_before_work = server.frames.size();
+                knew_of_more = server.bus->unread_since().has_value();
+            });
         }
     };
     REQUIRE(client.bus->send("first"));
@@ -102,6 +110,8 @@ SCENARIO("a flood of frames leaves the loop its other work") {
     loop.run_until([&] { return server.frames.size() == 901; });
     CHECK(read_before_work > 0);
     CHECK(read_before_work <= 20);
+    CHECK(knew_of_more);
+    loop.run_until([&] { return !server.bus->unread_since(); });
 }
 
 SCENARIO("a frame over the cap ends its sender's connection and nobody else's") {

@@ -292,6 +292,41 @@ SCENARIO("the master's own pause is not held against the hosts") {
     REQUIRE(lab.count(TaskState::Running) == 6);
 }
 
+SCENARIO("no host is called silent for what it has sent and the master has not read") {
+    HeartLab lab;
+    six_running(lab);
+    lab.close("b"); // its executor is gone, and has its grace
+    const auto flooded_at = lab.now().mono;
+    lab.heart().unread_since(flooded_at);
+    lab.advance(10s);
+    lab.decide();
+    REQUIRE(lab.count(TaskState::Running) == 6);
+    WHEN("all of it is read, and theirs was among it") {
+        for (const auto* name : {"a", "c"}) {
+            lab.heart().heard(lab.session(name), lab.now());
+        }
+        lab.heart().unread_since(std::nullopt);
+        lab.decide();
+        THEN("nobody is lost") {
+            REQUIRE(lab.count(TaskState::Running) == 6);
+        }
+    }
+    WHEN("all of it is read, and theirs was not") {
+        lab.heart().unread_since(std::nullopt);
+        lab.decide();
+        THEN("they are lost") {
+            REQUIRE(lab.count(TaskState::Unreachable) == 4);
+        }
+    }
+    WHEN("the flood does not end") {
+        lab.advance(25s);
+        lab.decide();
+        THEN("it excuses nobody for ever") {
+            REQUIRE(lab.count(TaskState::Unreachable) > 0);
+        }
+    }
+}
+
 SCENARIO("a status that arrives twice, or after the end, is acknowledged and changes nothing") {
     HeartLab lab;
     lab.join("a");
