@@ -188,6 +188,33 @@ SCENARIO("a kill while create is in flight waits for it and removes what it made
     CHECK(states(bench.feed(event::Removed())) == std::vector{TaskState::Killed});
 }
 
+SCENARIO("a kill after a cut create is not over while the create may still take effect") {
+    Bench bench;
+    (void)bench.feed(event::Begin());
+    (void)bench.feed(event::ImageReady{"sha256:1"});
+    (void)bench.feed(event::CreateFailed{CallFailure::NoAnswer, "cut"});
+    (void)bench.feed(event::Kill{5s});
+    CHECK(states(bench.feed(event::Missing())).empty());
+    bench.now.mono += 5s;
+    REQUIRE(find<action::Inspect>(bench.feed(event::Timer())) != nullptr);
+    WHEN("it does") {
+        const auto seen = bench.feed(event::Seen{Bench::facts(Status::Created)});
+        THEN("what it made is removed first") {
+            CHECK(states(seen).empty());
+            REQUIRE(find<action::Remove>(seen) != nullptr);
+            CHECK(states(bench.feed(event::Removed())) == std::vector{TaskState::Killed});
+        }
+    }
+    WHEN("it did not in ten seconds") {
+        CHECK(states(bench.feed(event::Missing())).empty());
+        bench.now.mono += 6s;
+        REQUIRE(find<action::Inspect>(bench.feed(event::Timer())) != nullptr);
+        THEN("the task has ended") {
+            CHECK(states(bench.feed(event::Missing())) == std::vector{TaskState::Killed});
+        }
+    }
+}
+
 SCENARIO("a running task is stopped with its grace, and killed when that does not help") {
     Bench bench;
     (void)bench.to_running();
