@@ -7,20 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
-#include <system_error>
 
 namespace methos::proxy {
 
 namespace {
-
-[[noreturn]] void throw_errno(const std::string& what) {
-    const int number = errno;
-    const bool full = number == ENOSPC || number == EDQUOT || number == EFBIG;
-    throw Failure(Error(full ? Code::ResourceExhausted : Code::Internal,
-                        what + ": " + std::system_category().message(number),
-                        Cause{Cause::Kind::Errno, number}));
-}
 
 void sync_folder(const std::filesystem::path& folder) {
     const Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -30,17 +20,6 @@ void sync_folder(const std::filesystem::path& folder) {
 }
 
 } // namespace
-
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-}
-
-Descriptor::~Descriptor() {
-    if (number_ >= 0) {
-        ::close(number_);
-    }
-}
 
 TempFile::TempFile(std::filesystem::path path) : path_(std::move(path)) {
     descriptor_ = Descriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640));

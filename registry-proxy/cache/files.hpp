@@ -1,8 +1,9 @@
-// The few file operations the cache is made of: owned descriptors, whole reads, and writes that
-// are either there completely or not at all. Blocking; durable steps are run on the pool by the
+// The few file operations the cache is made of: whole reads, and writes that are either there
+// completely or not at all. Blocking; durable steps are run on the pool by the
 // callers.
 #pragma once
 
+#include "core/base/descriptor.hpp"
 #include "core/base/error.hpp"
 
 #include <cstdint>
@@ -10,32 +11,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 
 namespace methos::proxy {
-
-class Descriptor {
-  public:
-    Descriptor() = default;
-
-    explicit Descriptor(int number) : number_(number) {}
-
-    Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-
-    Descriptor& operator=(Descriptor&& other) noexcept;
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor();
-
-    [[nodiscard]] int get() const noexcept { return number_; }
-
-    [[nodiscard]] int release() noexcept { return std::exchange(number_, -1); }
-
-    explicit operator bool() const noexcept { return number_ >= 0; }
-
-  private:
-    int number_ = -1;
-};
 
 /// A file under construction; removed unless it is renamed to its place.
 class TempFile {
