@@ -3,6 +3,7 @@
 #include "core/http/client.hpp"
 #include "core/observe/log.hpp"
 #include "executor/docker/engine.hpp"
+#include "executor/fetch/fetcher.hpp"
 #include "executor/images/puller.hpp"
 #include "executor/images/relay.hpp"
 #include "executor/session/host_resources.hpp"
@@ -10,12 +11,19 @@
 #include "executor/session/session.hpp"
 #include "executor/tasks/runner.hpp"
 
+#include <filesystem>
+
 namespace methos::executor {
 
 namespace {
 
 constexpr std::size_t starts_per_cpu = 2; // more only wait for each other (docker-engine.md 4)
 constexpr std::int64_t milli = 1000;
+
+/// Absolute, since Docker mounts what is in it.
+std::string sandboxes_folder(const std::string& data_dir) {
+    return std::filesystem::absolute(data_dir).lexically_normal() / "sandboxes";
+}
 
 http::ClientOptions client_options() {
     http::ClientOptions options;
@@ -31,8 +39,9 @@ struct Executor::Parts {
     Parts(const asio::any_io_executor& executor_, ExecutorOptions options_, HostIdentity identity_)
         : options(std::move(options_)), executor(executor_), identity(std::move(identity_)),
           client(executor, client_options()), engine(client, options.docker_socket),
-          relay(make_relay()), images(executor, engine, puller_options()), docker_told(executor),
-          runner(executor, engine, images, runner_options(), runner_handlers()),
+          relay(make_relay()), images(executor, engine, puller_options()),
+          files(executor, client, fetch_options()), docker_told(executor),
+          runner(executor, engine, images, files, runner_options(), runner_handlers()),
           session(executor, runner, session_options(), session_handlers()),
           streams(executor, engine, runner, session_options()),
           group(executor, [](const std::string& child, const Error& error) {
@@ -49,6 +58,7 @@ struct Executor::Parts {
     [[nodiscard]] PullerOptions puller_options() const {
         PullerOptions puller;
         puller.fallback = options.pull_fallback;
+        puller.docker_config = options.docker_config;
         if (relay) {
             puller.proxy = relay->address();
         } else if (options.registry_proxy) {
@@ -57,11 +67,21 @@ struct Executor::Parts {
         return puller;
     }
 
+    [[nodiscard]] FetchOptions fetch_options() const {
+        FetchOptions fetch;
+        fetch.folder = sandboxes_folder(options.data_dir);
+        fetch.policy.roots = options.fetch_roots;
+        fetch.bytes_max = options.fetch_bytes_max;
+        fetch.stall = options.fetch_stall;
+        return fetch;
+    }
+
     [[nodiscard]] RunnerOptions runner_options() const {
         RunnerOptions runner_;
         runner_.plan.cluster_key = options.token.server_key;
         runner_.plan.host = identity.id.value;
         runner_.plan.publish_ip = options.publish_ip;
+        runner_.plan.sandboxes = sandboxes_folder(options.data_dir);
         runner_.plan.policy.forbidden_paths = forbidden_host_paths(options.docker_socket, "");
         const auto cpus = detect_host_resources("").scalars.milli_cpus / milli;
         runner_.starts_max = static_cast<std::size_t>(cpus) * starts_per_cpu;
@@ -131,6 +151,7 @@ struct Executor::Parts {
     docker::Engine engine;
     std::unique_ptr<LoopbackRelay> relay;
     ImagePuller images;
+    Fetcher files;
     Signal docker_told; ///< that it is there, or that it is not
     TaskRunner runner;
     MasterSession session;
@@ -178,6 +199,7 @@ awaitable<> Executor::stop(bool orderly) {
     co_await parts_->group.join();
     co_await parts_->streams.stop();
     co_await parts_->runner.stop();
+    co_await parts_->files.stop();
     co_await parts_->images.stop();
     if (parts_->relay) {
         co_await parts_->relay->stop();

@@ -2,6 +2,7 @@
 
 #include "core/flags/daemon_flags.hpp"
 #include "executor/docker/engine.hpp"
+#include "executor/images/registry_credentials.hpp"
 
 #include <arpa/inet.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ namespace methos::executor {
 namespace {
 
 constexpr int bad_usage = 2; // DESIGN section 8
+constexpr std::int64_t fetch_bytes_limit = std::int64_t{1} << 40;
 constexpr std::size_t token_bytes_max = 16 * 1024;
 
 struct Texts {
@@ -25,6 +27,7 @@ struct Texts {
     std::string pull_fallback = "on";
     std::string policy;
     std::string attributes;
+    std::string fetch_max = "1GiB";
 };
 
 void add_flags(DaemonFlags& daemon, ExecutorOptions& options, Texts& texts) {
@@ -35,6 +38,13 @@ void add_flags(DaemonFlags& daemon, ExecutorOptions& options, Texts& texts) {
     daemon.add("--pull-fallback",
                texts.pull_fallback,
                "on or off: straight to the upstream when the proxy cannot");
+    daemon.add("--docker-config",
+               options.docker_config,
+               "Docker's config.json with credentials for pulls that do not go through the proxy");
+    daemon.add("--fetch-max", texts.fetch_max, "size of one file that a task fetches, at most");
+    daemon.add("--fetch-root",
+               options.fetch_roots,
+               "file or folder of this host that tasks may fetch with file:// (none)");
     daemon.add("--policy", texts.policy, "TOML file (not implemented yet)");
     daemon.add(
         "--resources",
@@ -118,6 +128,41 @@ std::string own_hostname() {
 }
 
 /// What is wrong, in a sentence; empty when nothing is.
+std::string check_fetch(const Texts& texts, ExecutorOptions& options) {
+    std::string wrong;
+    std::int64_t bytes = 0;
+    if (!take("--fetch-max", parse_bytes(texts.fetch_max), bytes, wrong)) {
+        return wrong;
+    }
+    if (bytes < 1 || bytes > fetch_bytes_limit) {
+        return "--fetch-max: must be from 1 byte to 1 TiB";
+    }
+    options.fetch_bytes_max = static_cast<std::uint64_t>(bytes);
+    for (auto& root : options.fetch_roots) {
+        if (!root.starts_with('/')) {
+            return "--fetch-root: '" + root + "' is not an absolute path";
+        }
+        while (root.size() > 1 && root.ends_with('/')) {
+            root.pop_back();
+        }
+    }
+    if (options.docker_config.empty()) {
+        return "";
+    }
+    RegistryCredentials credentials;
+    if (!take("--docker-config", read_docker_config(options.docker_config), credentials, wrong)) {
+        return wrong;
+    }
+    for (const auto& host : credentials.with_helper()) {
+        std::fprintf(stderr,
+                     "methos-executor: --docker-config: a credential helper has the credentials of "
+                     "%s, and no helper is run: put them under \"auths\"\n",
+                     host == "*" ? "all registries" : host.c_str());
+    }
+    return "";
+}
+
+/// What is wrong, in a sentence; empty when nothing is.
 std::string check(const Texts& texts, ExecutorOptions& options) {
     if (!texts.policy.empty()) {
         return "--policy is not implemented yet; the default policy applies without it "
@@ -155,6 +200,9 @@ std::string check(const Texts& texts, ExecutorOptions& options) {
               ignored,
               wrong)) {
         return wrong;
+    }
+    if (auto bad = check_fetch(texts, options); !bad.empty()) {
+        return bad;
     }
     if (!options.advertise_ip.empty() && !is_ip(options.advertise_ip)) {
         return "--advertise-ip: '" + options.advertise_ip + "' is not an IP address";

@@ -6,9 +6,11 @@
 #include "core/bus/bus.hpp"
 #include "core/model/resources.hpp"
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace methos::executor {
 
@@ -24,10 +26,15 @@ struct ExecutorOptions {
     std::string advertise_ip; ///< empty: the local address of the bus connection
     std::string publish_ip;   ///< empty: all addresses
     std::string data_dir = "/var/lib/methos/executor";
+    std::string docker_config; ///< file with this host's registry credentials; empty: none
+    std::vector<std::string> fetch_roots; ///< what tasks may fetch from this host itself
+    std::uint64_t fetch_bytes_max = std::uint64_t{1} << 30U; ///< of one file that a task fetches
     std::string log_level = "info";
     /// What the first HELLO waits for Docker's first answer; no flag. A host that joined without
     /// Docker and had it a moment later would look like one in trouble.
     Duration docker_patience = std::chrono::seconds(1);
+    /// How long a download may stand still; no flag.
+    Duration fetch_stall = std::chrono::seconds(60);
 
     friend bool operator==(const ExecutorOptions&, const ExecutorOptions&) = default;
 };

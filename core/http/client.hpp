@@ -43,6 +43,9 @@ struct ClientResponse {
     std::string effective_url; ///< after redirects
 };
 
+/// The URL without user info, query and fragment, as messages may show it.
+[[nodiscard]] std::string printable_url(const std::string& url);
+
 /// Whether a failed request failed because the other side's certificate is signed by nobody we
 /// trust, is another host's or has run out.
 [[nodiscard]] bool is_untrusted(const Error& error);

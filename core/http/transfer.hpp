@@ -92,7 +92,4 @@ class Transfer : public std::enable_shared_from_this<Transfer> {
     std::optional<Error> error_; ///< why it ended, or why it is about to
 };
 
-/// The URL without user info, query and fragment, as messages may show it.
-[[nodiscard]] std::string printable_url(const std::string& url);
-
 } // namespace methos::http

@@ -1,7 +1,10 @@
 #include "executor/images/puller.hpp"
 
 #include "core/observe/log.hpp"
+#include "executor/images/registry_credentials.hpp"
 #include "executor/race.hpp"
+
+#include <algorithm>
 
 namespace methos::executor {
 
@@ -32,6 +35,8 @@ struct ImagePuller::Pull {
 
     std::string image;
     bool force;
+    std::string docker_config;       ///< of the task; empty: it has none
+    RegistryCredentials credentials; ///< what that says
     ImageReference reference;
     Gate abandoned;
     std::map<std::string, ImageWaiter> waiters;
@@ -60,13 +65,16 @@ ImagePuller::~ImagePuller() = default;
 void ImagePuller::ensure(const std::string& who,
                          const std::string& image,
                          bool force,
-                         ImageWaiter waiter) {
+                         ImageWaiter waiter,
+                         std::string docker_config) {
     abandon(who);
-    const auto key = image + (force ? " forced" : "");
+    const auto key =
+        image + (force ? " forced" : "") + (docker_config.empty() ? "" : " as " + docker_config);
     auto& pull = pulls_[key];
     const bool is_new = pull == nullptr;
     if (is_new) {
         pull = std::make_shared<Pull>(group_.executor(), image, force);
+        pull->docker_config = std::move(docker_config);
     }
     pull->waiters.emplace(who, std::move(waiter));
     waiting_[who] = pull;
@@ -139,6 +147,16 @@ awaitable<> ImagePuller::bring(PullPtr pull) {
         co_return;
     }
     pull->reference = *reference;
+    if (!pull->docker_config.empty()) {
+        auto credentials = RegistryCredentials::parse(pull->docker_config);
+        if (!credentials) {
+            pull->why = "the credentials in the task's sandbox (.dockercfg, .docker/config.json) "
+                        "cannot be used: " +
+                        credentials.error().message;
+            co_return;
+        }
+        pull->credentials = std::move(*credentials);
+    }
     // A forced and a plain pull of one image would take each other's tags away.
     const auto turn = turn_of(pull->reference);
     const auto permit = co_await turn->acquire();
@@ -227,6 +245,9 @@ awaitable<bool> ImagePuller::pull_from(PullPtr pull, std::string repository, boo
     request.image = repository;
     request.tag = pull->reference.version();
     request.limits = options_.limits;
+    if (!retag) { // straight to the upstream
+        request.auth = credentials_of(*pull);
+    }
     tell(*pull, "pulling " + pull->image);
     docker::PullObserver observer = [this, pull](const docker::PullProgress& progress) {
         tell(*pull, "pulling " + pull->image + ": " + progress.to_string());
@@ -279,6 +300,31 @@ awaitable<bool> ImagePuller::name_it(PullPtr pull, std::string id, std::string p
                    {{"tag", pulled_as}, {"why", untagged.error().message}});
     }
     co_return true;
+}
+
+/// The task's own, else the host's.
+std::optional<docker::RegistryAuth> ImagePuller::credentials_of(const Pull& pull) const {
+    const auto& host = pull.reference.host;
+    if (auto own = pull.credentials.find(host)) {
+        return own;
+    }
+    if (options_.docker_config.empty()) {
+        return std::nullopt;
+    }
+    const auto read = read_docker_config(options_.docker_config);
+    if (!read) {
+        log::failure("the host's registry credentials cannot be used; pulling without",
+                     read.error(),
+                     {{"image", pull.image}});
+        return std::nullopt;
+    }
+    auto found = read->find(host);
+    const auto& helped = read->with_helper();
+    if (!found && std::find(helped.begin(), helped.end(), host) != helped.end()) {
+        log::warning("a credential helper has this registry's credentials, and none is run",
+                     {{"registry", host}, {"file", options_.docker_config}});
+    }
+    return found;
 }
 
 /// One pull of an image at a time. Whoever holds the result keeps the turn alive.

@@ -23,6 +23,7 @@ struct PullerOptions {
     int attempts_max = 5;
     BackoffPolicy backoff{std::chrono::seconds(1), std::chrono::seconds(30), 2.0, 0.2};
     docker::PullLimits limits;
+    std::string docker_config; ///< file with this host's credentials, read for each pull; or empty
 };
 
 /// Called on the loop, never from inside ensure(). One of ready and failed ends it.
@@ -40,8 +41,14 @@ class ImagePuller {
     ImagePuller& operator=(const ImagePuller&) = delete;
     ~ImagePuller();
 
-    /// `who` waits for the image; `force` asks the registry though the image is here.
-    void ensure(const std::string& who, const std::string& image, bool force, ImageWaiter waiter);
+    /// `who` waits for the image; `force` asks the registry though the image is here. A
+    /// `docker_config` (text, see RegistryCredentials) is asked before the host's own. Credentials
+    /// go to the image's registry only, and not through the proxy.
+    void ensure(const std::string& who,
+                const std::string& image,
+                bool force,
+                ImageWaiter waiter,
+                std::string docker_config = std::string());
     /// `who` waits no longer.
     void abandon(const std::string& who);
 
@@ -61,14 +68,15 @@ class ImagePuller {
     [[nodiscard]] awaitable<bool> attempt(PullPtr pull);
     [[nodiscard]] awaitable<bool> pull_from(PullPtr pull, std::string repository, bool retag);
     [[nodiscard]] awaitable<bool> name_it(PullPtr pull, std::string id, std::string pulled_as);
+    [[nodiscard]] std::optional<docker::RegistryAuth> credentials_of(const Pull& pull) const;
     [[nodiscard]] std::shared_ptr<Semaphore> turn_of(const ImageReference& reference);
     void tell(Pull& pull, const std::string& text);
     void finish(const PullPtr& pull);
 
     docker::Engine& engine_;
     PullerOptions options_;
-    std::map<std::string, PullPtr> pulls_;                  ///< by image and force
-    std::map<std::string, PullPtr> waiting_;                ///< by who
+    std::map<std::string, PullPtr> pulls_;   ///< by image, force and the task's own credentials
+    std::map<std::string, PullPtr> waiting_; ///< by who
     std::map<std::string, std::weak_ptr<Semaphore>> turns_; ///< by image, however it is written
     TaskGroup group_;
 };

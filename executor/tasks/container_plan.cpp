@@ -2,6 +2,7 @@
 
 #include "core/base/units.hpp"
 #include "executor/checks/check_label.hpp"
+#include "executor/fetch/sandbox_names.hpp"
 #include "executor/tasks/docker_parameters.hpp"
 #include "executor/tasks/labels.hpp"
 
@@ -170,6 +171,9 @@ void set_environment(const TaskSpec& spec,
         env[key] = value;
     }
     env.emplace("MESOS_TASK_ID", launch.name.value);
+    if (!spec.fetch.empty()) {
+        env.emplace(sandbox_variable, sandbox_in_container);
+    }
     config.environment.assign(env.begin(), env.end());
 }
 
@@ -212,6 +216,12 @@ plan_container(const TaskSpec& spec, const TaskLaunch& launch, const PlanContext
         if (!added) {
             return added.error();
         }
+    }
+    if (!spec.fetch.empty()) { // filled before the container is made; a missing one is an error
+        docker::Mount sandbox;
+        sandbox.source = context.sandboxes + "/" + sandbox_name_of(launch.name);
+        sandbox.target = sandbox_in_container;
+        config.mounts.push_back(std::move(sandbox));
     }
     const auto applied = apply_docker_parameters(spec.docker_parameters, context.policy, config);
     if (!applied) {

@@ -20,6 +20,7 @@ struct PlanContext {
     std::string cluster_key; ///< the cluster's public key, as join tokens have it
     std::string host;
     std::string publish_ip; ///< of published ports; empty: all addresses
+    std::string sandboxes;  ///< folder of all sandboxes, absolute
     Policy policy;
 };
 

@@ -21,9 +21,10 @@ constexpr Duration pump_longest = std::chrono::seconds(60);
 TaskRunner::TaskRunner(const asio::any_io_executor& executor,
                        docker::Engine& engine,
                        ImagePuller& images,
+                       Fetcher& files,
                        RunnerOptions options,
                        RunnerHandlers handlers)
-    : engine_(engine), images_(images), options_(std::move(options)),
+    : engine_(engine), images_(images), files_(files), options_(std::move(options)),
       handlers_(std::move(handlers)), calls_(engine),
       watch_(engine,
              options_.plan.host,
@@ -69,12 +70,14 @@ awaitable<> TaskRunner::stop() {
 void TaskRunner::launch(std::shared_ptr<const TaskSpec> spec, TaskLaunch launch) {
     if (book_.find(launch.name) == nullptr) {
         const auto planned = plan_container(*spec, launch, options_.plan);
-        if (!planned) {
-            const bool denied = planned.error().code == Code::Forbidden;
+        const auto fetchable = files_.check(spec->fetch);
+        if (!planned || !fetchable) {
+            const auto& error = planned ? fetchable.error() : planned.error();
+            const bool denied = error.code == Code::Forbidden;
             refuse(launch,
                    TaskState::Error,
                    denied ? Reason::PolicyDenied : Reason::InvalidSpec,
-                   planned.error().to_string());
+                   error.to_string());
             return;
         }
         log::info("launching",

@@ -6,6 +6,7 @@
 
 #include "core/runtime/async.hpp"
 #include "executor/checks/health_checker.hpp"
+#include "executor/fetch/fetcher.hpp"
 #include "executor/images/puller.hpp"
 #include "executor/tasks/container_calls.hpp"
 #include "executor/tasks/container_plan.hpp"
@@ -41,10 +42,11 @@ struct DockerState {
 
 class TaskRunner {
   public:
-    /// `engine` and `images` must outlive it.
+    /// `engine`, `images` and `files` must outlive it.
     TaskRunner(const asio::any_io_executor& executor,
                docker::Engine& engine,
                ImagePuller& images,
+               Fetcher& files,
                RunnerOptions options,
                RunnerHandlers handlers);
     TaskRunner(const TaskRunner&) = delete;
@@ -102,6 +104,7 @@ class TaskRunner {
     void perform(const TaskName& name, const action::Report& report);
     void perform(const TaskName& name, const action::Forget&);
 
+    void ensure_image(const TaskName& name, const std::string& docker_config);
     void check_health(const TaskStatus& status);
 
     [[nodiscard]] awaitable<> run_call(TaskName name, awaitable<Event> call);
@@ -113,6 +116,7 @@ class TaskRunner {
 
     docker::Engine& engine_;
     ImagePuller& images_;
+    Fetcher& files_;
     RunnerOptions options_;
     RunnerHandlers handlers_;
     SystemClock clock_;

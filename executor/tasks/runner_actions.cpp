@@ -4,7 +4,9 @@
 
 #include "core/observe/log.hpp"
 #include "executor/checks/check_label.hpp"
+#include "executor/fetch/sandbox_names.hpp"
 
+#include <set>
 #include <utility>
 
 namespace methos::executor {
@@ -49,6 +51,11 @@ void TaskRunner::follow(const order::RemoveStray& remove) {
 }
 
 void TaskRunner::follow(const order::TellInventory&) {
+    std::set<std::string> sandboxes; // an earlier executor may have died with others
+    for (const auto& status : book_.inventory()) {
+        sandboxes.insert(sandbox_name_of(status.name));
+    }
+    files_.collect(sandboxes);
     handlers_.inventory_due();
 }
 
@@ -62,7 +69,27 @@ void TaskRunner::follow(const order::Note& note) {
 
 // ---- the actions of one lifecycle ----------------------------------------------------------
 
+/// First what the task wants fetched: the image's credentials may be part of it.
 void TaskRunner::perform(const TaskName& name, const action::EnsureImage&) {
+    const auto* task = book_.find(name);
+    if (task == nullptr || task->spec->fetch.empty()) {
+        ensure_image(name, "");
+        return;
+    }
+    FetchWaiter waiter;
+    waiter.progress = [this, name](std::string text) {
+        deliver(name, event::PullProgress{std::move(text)});
+    };
+    waiter.ready = [this, name](const std::string& docker_config) {
+        ensure_image(name, docker_config);
+    };
+    waiter.failed = [this, name](std::string why) {
+        deliver(name, event::ImageFailed{Reason::LaunchFailed, std::move(why)});
+    };
+    files_.fetch(sandbox_name_of(name), task->spec->fetch, std::move(waiter));
+}
+
+void TaskRunner::ensure_image(const TaskName& name, const std::string& docker_config) {
     ImageWaiter waiter;
     waiter.progress = [this, name](std::string text) {
         deliver(name, event::PullProgress{std::move(text)});
@@ -74,11 +101,16 @@ void TaskRunner::perform(const TaskName& name, const action::EnsureImage&) {
         deliver(name, event::ImageFailed{reason, std::move(message)});
     };
     if (const auto* task = book_.find(name); task != nullptr) {
-        images_.ensure(name.value, task->spec->image, task->spec->force_pull, std::move(waiter));
+        images_.ensure(name.value,
+                       task->spec->image,
+                       task->spec->force_pull,
+                       std::move(waiter),
+                       docker_config);
     }
 }
 
 void TaskRunner::perform(const TaskName& name, const action::AbandonImage&) {
+    files_.abandon(sandbox_name_of(name));
     images_.abandon(name.value);
 }
 
@@ -166,6 +198,7 @@ void TaskRunner::check_health(const TaskStatus& status) {
 void TaskRunner::perform(const TaskName& name, const action::Forget&) {
     processes_.forget(name);
     health_.forget(name);
+    files_.remove(sandbox_name_of(name));
 }
 
 // ---- the calls -----------------------------------------------------------------------------

@@ -268,6 +268,10 @@ int FakeEngine::pulls_started(const std::string& reference) const {
     return found == state_->pulls.end() ? 0 : found->second;
 }
 
+const std::vector<std::string>& FakeEngine::pull_credentials() const {
+    return state_->pull_credentials;
+}
+
 int FakeEngine::pulls_active() const {
     return state_->pulls_active;
 }

@@ -125,6 +125,8 @@ class FakeEngine {
     void release_pulls();
     [[nodiscard]] bool has_image(const std::string& reference) const;
     [[nodiscard]] int pulls_started(const std::string& reference) const;
+    /// The X-Registry-Auth of every pull, in order; empty without.
+    [[nodiscard]] const std::vector<std::string>& pull_credentials() const;
     [[nodiscard]] int pulls_active() const;
     [[nodiscard]] std::size_t pulls_held() const; ///< that release_pulls() would let go on
 

@@ -116,6 +116,8 @@ awaitable<void> stream_pull(StatePtr state, Exchange exchange) {
     const auto reference = normal_reference(exchange->request.parameter("fromImage") +
                                             (tag.find(':') == std::string::npos ? ":" : "@") + tag);
     ++state->pulls[reference];
+    state->pull_credentials.push_back(
+        exchange->request.headers.get("X-Registry-Auth").value_or(""));
     const auto found = state->remotes.find(reference);
     if (found == state->remotes.end()) {
         co_await reply(state,

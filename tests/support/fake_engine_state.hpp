@@ -83,6 +83,7 @@ struct FakeEngine::State {
     std::map<std::string, FakeImage> images; ///< by normal reference
     std::map<std::string, FakePull> remotes; ///< by normal reference
     std::map<std::string, int> pulls;
+    std::vector<std::string> pull_credentials;
     int pulls_active = 0;
     std::list<std::shared_ptr<Gate>> held_pulls;
 

@@ -148,7 +148,7 @@ void read_volumes(const MessageFields& container, TaskRequest& task) {
         } else if (item.has("host_path") && volume.source.front() != '/') {
             refuse(task,
                    "the volume's host_path '" + volume.source +
-                       "' is not an absolute path, and Methos has no sandbox to look for it in");
+                       "' is not an absolute path, and Methos does not look for it in the sandbox");
         }
         task.spec.volumes.push_back(std::move(volume));
     });
