@@ -77,15 +77,15 @@ struct Executor::Parts {
     }
 
     [[nodiscard]] RunnerOptions runner_options() const {
-        RunnerOptions runner_;
-        runner_.plan.cluster_key = options.token.server_key;
-        runner_.plan.host = identity.id.value;
-        runner_.plan.publish_ip = options.publish_ip;
-        runner_.plan.sandboxes = sandboxes_folder(options.data_dir);
-        runner_.plan.policy.forbidden_paths = forbidden_host_paths(options.docker_socket, "");
+        RunnerOptions for_runner;
+        for_runner.plan.cluster_key = options.token.server_key;
+        for_runner.plan.host = identity.id.value;
+        for_runner.plan.publish_ip = options.publish_ip;
+        for_runner.plan.sandboxes = sandboxes_folder(options.data_dir);
+        for_runner.plan.policy.forbidden_paths = forbidden_host_paths(options.docker_socket, "");
         const auto cpus = detect_host_resources("").scalars.milli_cpus / milli;
-        runner_.starts_max = static_cast<std::size_t>(cpus) * starts_per_cpu;
-        return runner_;
+        for_runner.starts_max = static_cast<std::size_t>(cpus) * starts_per_cpu;
+        return for_runner;
     }
 
     [[nodiscard]] RunnerHandlers runner_handlers() {
@@ -100,11 +100,11 @@ struct Executor::Parts {
     }
 
     [[nodiscard]] SessionOptions session_options() const {
-        SessionOptions session_;
-        session_.token = options.token;
-        session_.identity = identity;
-        session_.build = METHOS_VERSION;
-        return session_;
+        SessionOptions for_session;
+        for_session.token = options.token;
+        for_session.identity = identity;
+        for_session.build = METHOS_VERSION;
+        return for_session;
     }
 
     [[nodiscard]] SessionHandlers session_handlers() {
@@ -159,7 +159,9 @@ struct Executor::Parts {
     TaskGroup group;
 };
 
-Executor::Executor(asio::any_io_executor executor, ExecutorOptions options, HostIdentity identity)
+Executor::Executor(const asio::any_io_executor& executor,
+                   ExecutorOptions options,
+                   HostIdentity identity)
     : parts_(std::make_unique<Parts>(executor, std::move(options), std::move(identity))) {}
 
 Executor::~Executor() = default;

@@ -14,7 +14,7 @@ namespace methos::executor {
 class Executor {
   public:
     /// `identity` is what find_identity() gives. Throws Failure when the options are not usable.
-    Executor(asio::any_io_executor executor, ExecutorOptions options, HostIdentity identity);
+    Executor(const asio::any_io_executor& executor, ExecutorOptions options, HostIdentity identity);
     Executor(const Executor&) = delete;
     Executor& operator=(const Executor&) = delete;
     ~Executor();

@@ -170,13 +170,13 @@ awaitable<> Fetcher::run(JobPtr job) {
     try {
         co_await race(std::move(work), std::move(given_up));
     } catch (const std::exception&) {
-        const auto error = error_of_current_exception();
-        if (error.code == Code::Cancelled) {
-            throw; // we are stopping: nobody waits any more
-        }
-        job->failure = error.to_string();
+        job->failure = error_of_current_exception().to_string(); // told if somebody waits still
     }
     if (job->given_up) {
+        const bool is_filled_again = jobs_.contains(job->name) || filled_.contains(job->name);
+        if (!is_filled_again) { // it may have been made after its task was over
+            sandboxes_.remove(job->name);
+        }
         co_return;
     }
     jobs_.erase(job->name);
@@ -273,8 +273,11 @@ awaitable<> Fetcher::download(JobPtr job, std::size_t index) {
             write_all(file->get(), bytes);
         };
         co_await in_background(std::move(write));
-        const auto of_all = size == 0 ? std::string() : " of " + size_text(size);
-        tell(*job, what + ": " + size_text(received) + of_all, false);
+        auto news = what + ": " + size_text(received);
+        if (size != 0) {
+            news += " of " + size_text(size);
+        }
+        tell(*job, news, false);
     }
     job->bytes += received;
 }

@@ -52,7 +52,7 @@ bool ImagePuller::gave_up_for_good(const Pull& pull) {
     return pull.error && !docker::is_retryable(pull.error->fault);
 }
 
-ImagePuller::ImagePuller(asio::any_io_executor executor,
+ImagePuller::ImagePuller(const asio::any_io_executor& executor,
                          docker::Engine& engine,
                          PullerOptions options)
     : engine_(engine), options_(std::move(options)),

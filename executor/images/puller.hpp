@@ -36,7 +36,9 @@ struct ImageWaiter {
 class ImagePuller {
   public:
     /// `engine` must outlive it.
-    ImagePuller(asio::any_io_executor executor, docker::Engine& engine, PullerOptions options);
+    ImagePuller(const asio::any_io_executor& executor,
+                docker::Engine& engine,
+                PullerOptions options);
     ImagePuller(const ImagePuller&) = delete;
     ImagePuller& operator=(const ImagePuller&) = delete;
     ~ImagePuller();

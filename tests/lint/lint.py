@@ -53,8 +53,8 @@ WORDS_IN_PROGRAMS = (
     (re.compile(r"\b(?:stoi|stol|stoul|stoll|stoull|stod|stof|atoi|atol|atof|atoll)\s*\("), "use std::from_chars and check it"),
 )
 WORDS_IN_COMMENTS = ((re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b"), "do it, or write an issue or ADR and name that"),)
-# Folders that exist only on the machine of whoever wrote the line.
-OWN_PATHS = re.compile(r"(?<![\w.$}])/(?:home|Users|root|work|mnt)/[\w.-]+|/tmp/(?:h|hub|brief)\b")
+# Folders that exist only on the machine of whoever wrote the line; Mesos's sandbox is in every container.
+OWN_PATHS = re.compile(r"(?<![\w.$}])/(?:home|Users|root|work|mnt(?!/mesos/sandbox\b))/[\w.-]+|/tmp/(?:h|hub|brief)\b")
 TRIVIAL_BRACES = re.compile(r"^(?:nanoseconds|microseconds|milliseconds|seconds|minutes|hours|size_t|u?int\d+_t)$")
 
 

@@ -333,6 +333,23 @@ SCENARIO("files of the host are fetched only where the operator says") {
     CHECK(fs::file_size(one.options.data_dir + "/sandboxes/methos-demo.2/a.txt") == 5);
 }
 
+SCENARIO("an image that vanished after the files were fetched does not fetch them again") {
+    Fetching one;
+    one.serve("/a", "text");
+    one.docker.add_remote("demo:1");
+    methos::test::FakeFault gone;
+    gone.call = "POST /containers/create";
+    gone.status = 404;
+    gone.body = R"({"message":"No such image: demo:1"})";
+    one.docker.inject(gone);
+    one.join();
+    one.launch({item(one.url("/a"))});
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Running); });
+    CHECK(one.docker.count("POST /containers/create") == 2);
+    CHECK(one.asked.size() == 1);
+    CHECK(one.text_of("a") == "text");
+}
+
 SCENARIO("what nobody here could fetch is an error of the definition") {
     Fetching one;
     one.join();
