@@ -130,6 +130,7 @@ awaitable<std::shared_ptr<http::ClientStream>> Dialer::open_once(http::ClientReq
 awaitable<void> Dialer::ping() {
     Call call;
     call.path = "/_ping";
+    call.repeatable = false;
     call.limit = limits_.ping;
     auto request = make_request(call, "");
     const auto response = co_await send_once(std::move(request));

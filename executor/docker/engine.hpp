@@ -72,6 +72,7 @@ using PullObserver = std::function<void(const PullProgress&)>;
 
 struct EventQuery {
     UnixNanos since = 0; ///< 0: from now on. The Engine keeps 256 events and loses them at restart
+    UnixNanos until = 0; ///< 0: for ever; past: the stream ends with what the Engine has kept
     std::vector<std::string> types;                          ///< empty: all
     std::vector<std::string> actions;                        ///< empty: all
     std::vector<std::pair<std::string, std::string>> labels; ///< all must match
@@ -146,7 +147,8 @@ class Engine {
     /// What the last negotiation found; nothing before, and after an answer that showed another
     /// Engine.
     [[nodiscard]] const std::optional<EngineVersion>& version() const noexcept;
-    /// Throws when the Engine does not answer.
+    /// On a connection of its own. Throws when the Engine does not answer: Unavailable when it
+    /// takes no connections.
     [[nodiscard]] awaitable<void> ping();
     [[nodiscard]] awaitable<EngineInfo> info();
     /// After the daemon was seen to go away: do not trust kept connections, ask for the version.
@@ -193,7 +195,7 @@ class Engine {
     [[nodiscard]] awaitable<Answer<ExecResult>> exec(std::string container, ExecRequest request);
 
     // ---- streams
-    /// Subscribed when it returns.
+    /// The Engine subscribes a moment after this returns: `since` a little ago leaves no gap.
     [[nodiscard]] awaitable<std::unique_ptr<EventStream>> events(EventQuery query);
     /// The raw bytes: frames, or with a tty the plain text. executor/streams reads them.
     [[nodiscard]] awaitable<Answer<std::shared_ptr<http::BodyReader>>> logs(std::string container,

@@ -110,6 +110,9 @@ Call events_call(const EventQuery& query, Duration limit) {
     if (query.since > 0) {
         parameters.add("since", format_since(query.since));
     }
+    if (query.until > 0) {
+        parameters.add("until", format_since(query.until));
+    }
     if (!filters.empty()) {
         parameters.add("filters", filters_json(filters));
     }

@@ -71,7 +71,9 @@ awaitable<Event> ContainerCalls::inspect(std::string container) {
     try {
         const auto seen = co_await engine_.inspect_container(std::move(container));
         if (seen) {
-            co_return event::Seen{facts_of(*seen)};
+            auto facts = facts_of(*seen);
+            witness_.testify(facts);
+            co_return event::Seen{std::move(facts)};
         }
         if (seen.error().fault == EngineFault::NoSuchContainer) {
             co_return event::Missing();
@@ -118,6 +120,16 @@ awaitable<Event> ContainerCalls::remove(std::string container) {
         why_no_answer("remove");
     }
     co_return event::RemoveFailed();
+}
+
+awaitable<Event> ContainerCalls::prove_docker() {
+    try {
+        co_await engine_.ping();
+        co_return event::DockerProven();
+    } catch (const std::exception&) {
+        why_no_answer("ping");
+    }
+    co_return event::DockerDoubted();
 }
 
 } // namespace methos::executor

@@ -4,14 +4,16 @@
 #pragma once
 
 #include "executor/docker/engine.hpp"
+#include "executor/tasks/stop_witness.hpp"
 #include "executor/tasks/task_event.hpp"
 
 namespace methos::executor {
 
 class ContainerCalls {
   public:
-    /// `engine` must outlive it.
-    explicit ContainerCalls(docker::Engine& engine) : engine_(engine) {}
+    /// `engine` and `witness` must outlive it.
+    ContainerCalls(docker::Engine& engine, const StopWitness& witness)
+        : engine_(engine), witness_(witness) {}
 
     [[nodiscard]] awaitable<Event> create(docker::ContainerConfig config, std::string name);
     [[nodiscard]] awaitable<Event> start(std::string container);
@@ -19,9 +21,11 @@ class ContainerCalls {
     [[nodiscard]] awaitable<Event> stop(std::string container, Duration grace);
     [[nodiscard]] awaitable<Event> force_kill(std::string container);
     [[nodiscard]] awaitable<Event> remove(std::string container);
+    [[nodiscard]] awaitable<Event> prove_docker();
 
   private:
     docker::Engine& engine_;
+    const StopWitness& witness_;
 };
 
 } // namespace methos::executor

@@ -31,6 +31,8 @@ struct ContainerFacts {
     std::string error;    ///< why the Engine could not start it
     WallTime started_at;
     WallTime finished_at;
+    std::optional<WallTime> signalled_at; ///< dockerd sent it a signal then (StopWitness)
+    WallTime docker_since;                ///< since when this dockerd listens; epoch: not known
     std::vector<std::string> ip_addresses;
     std::vector<std::uint16_t> host_ports; ///< one per port of the spec, as published
     std::optional<Duration> kill_grace;    ///< of the label

@@ -25,10 +25,6 @@ std::string label_of(const docker::Labels& labels, const char* name) {
     return found == labels.end() ? std::string() : found->second;
 }
 
-WallTime wall_of(docker::UnixNanos nanos) {
-    return WallTime(duration_cast<milliseconds>(nanoseconds(nanos)));
-}
-
 /// "31000:80/tcp": one per host port of the launch, in the spec's order.
 std::string ports_label(const TaskSpec& spec, const TaskLaunch& launch) {
     std::string text;
@@ -261,6 +257,10 @@ static void add_identity(ContainerFacts& facts, const docker::Labels& labels) {
         facts.kill_grace = identity->kill_grace;
         facts.health_checks = label_of(labels, label::health_checks);
     }
+}
+
+WallTime wall_of(docker::UnixNanos nanos) {
+    return WallTime(duration_cast<milliseconds>(nanoseconds(nanos)));
 }
 
 ContainerFacts facts_of(const docker::ContainerState& state) {

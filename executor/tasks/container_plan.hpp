@@ -28,6 +28,8 @@ struct PlanContext {
 [[nodiscard]] Result<docker::ContainerConfig>
 plan_container(const TaskSpec& spec, const TaskLaunch& launch, const PlanContext& context);
 
+[[nodiscard]] WallTime wall_of(docker::UnixNanos nanos);
+
 [[nodiscard]] ContainerFacts facts_of(const docker::ContainerState& state);
 
 /// For want of an inspect: without times and addresses, and with the ports of the label only.

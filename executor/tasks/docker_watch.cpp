@@ -2,9 +2,13 @@
 
 #include "core/base/backoff.hpp"
 #include "core/observe/log.hpp"
+#include "core/runtime/timeout.hpp"
 #include "executor/race.hpp"
 #include "executor/tasks/labels.hpp"
 
+#include <sys/stat.h>
+
+#include <algorithm>
 #include <optional>
 
 namespace methos::executor {
@@ -15,19 +19,42 @@ constexpr BackoffPolicy reconnect{
     std::chrono::milliseconds(100), std::chrono::seconds(5), 2.0, 0.2};
 constexpr Duration list_interval = std::chrono::seconds(30);
 constexpr Duration ping_interval = std::chrono::seconds(5);
-constexpr int pings_missed_max = 3; // a loaded daemon may miss one
+constexpr int pings_missed_max = 3;                      // a loaded daemon may miss one
+constexpr std::chrono::milliseconds event_overlap(2000); ///< events may come twice
+constexpr Duration past_events_limit = std::chrono::seconds(10);
+/// As long as dockerd waits for its containers when it ends, and more.
+constexpr Duration last_words_limit = std::chrono::minutes(2);
+constexpr Duration last_words_ping = std::chrono::seconds(1);
+
+docker::UnixNanos nanos_of(WallTime time) {
+    return std::max<docker::UnixNanos>(
+        1, std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count());
+}
 
 } // namespace
 
-DockerWatch::DockerWatch(docker::Engine& engine, std::string host_id, DockerHandlers handlers)
-    : engine_(engine), host_id_(std::move(host_id)), handlers_(std::move(handlers)) {}
+DockerWatch::DockerWatch(const asio::any_io_executor& executor,
+                         docker::Engine& engine,
+                         std::string host_id,
+                         DockerHandlers handlers)
+    : engine_(engine), host_id_(std::move(host_id)), handlers_(std::move(handlers)),
+      doubts_(executor) {}
+
+WallTime DockerWatch::listens_since() const {
+    struct stat socket {};
+
+    if (::stat(engine_.socket_path().c_str(), &socket) != 0) {
+        return {};
+    }
+    const auto since = std::chrono::seconds(socket.st_mtim.tv_sec) +
+                       std::chrono::nanoseconds(socket.st_mtim.tv_nsec);
+    return WallTime(std::chrono::duration_cast<WallTime::duration>(since));
+}
 
 awaitable<> DockerWatch::run() {
     Backoff backoff(reconnect, system_uniform());
-    bool told = false;
     for (;;) {
         std::string why = "the event stream ended";
-        up_ = false;
         try {
             co_await connect_and_follow();
         } catch (const std::exception&) {
@@ -37,13 +64,10 @@ awaitable<> DockerWatch::run() {
             }
             why = error.to_string();
         }
-        if (up_) {
+        if (std::exchange(up_, false)) {
             backoff.reset();
-            told = false;
         }
-        if (!std::exchange(told, true)) {
-            handlers_.down(why);
-        }
+        tell_down(why);
         log::limited("docker-away",
                      "Docker does not answer; trying again",
                      {{"socket", engine_.socket_path()}, {"why", why}});
@@ -53,16 +77,31 @@ awaitable<> DockerWatch::run() {
     }
 }
 
+/// Once per outage.
+void DockerWatch::tell_down(const std::string& why) {
+    if (!std::exchange(told_, true)) {
+        handlers_.down(why);
+    }
+}
+
 awaitable<> DockerWatch::connect_and_follow() {
     const auto version = co_await engine_.negotiate();
     const auto info = co_await engine_.info();
-    docker::EventQuery query;
-    query.types = {"container"};
-    query.actions = {"die", "destroy", "start", "pause", "unpause"};
-    query.labels.emplace_back(label::host, host_id_);
+    const auto now = clock_.now().wall;
+    // dockerd subscribes a moment after it has sent the head of its answer.
+    auto query = our_events();
+    query.since = nanos_of(now - event_overlap);
     const auto events = co_await engine_.events(std::move(query));
+    // What a starting dockerd does to containers is in its ring, and what a lost connection hid.
+    auto missed = our_events();
+    const auto heard_until = alive_at_ == WallTime() ? listens_since() : alive_at_;
+    missed.since = nanos_of(heard_until - event_overlap);
+    missed.until = nanos_of(now);
+    co_await hear_past_events(std::move(missed));
     auto list = co_await engine_.list_containers(ours());
     up_ = true;
+    told_ = false;
+    alive_at_ = clock_.now().wall;
     handlers_.up(version, info, std::move(list));
 
     auto following = follow(*events);
@@ -70,6 +109,21 @@ awaitable<> DockerWatch::connect_and_follow() {
     auto pinging = ping_regularly();
     auto regular = race(std::move(listing), std::move(pinging));
     co_await race(std::move(following), std::move(regular));
+}
+
+/// They tell who ended a container and why; the list will tell that it has ended.
+awaitable<> DockerWatch::hear_past_events(docker::EventQuery query) {
+    try {
+        const auto events = co_await engine_.events(std::move(query));
+        auto hearing = follow(*events);
+        co_await with_timeout(std::move(hearing), past_events_limit, "Docker's past events");
+    } catch (const Failure& failure) {
+        if (failure.code() == Code::Cancelled) {
+            throw;
+        }
+        log::warning("Docker did not tell its past events; going by what it lists",
+                     {{"why", failure.error().to_string()}});
+    }
 }
 
 awaitable<> DockerWatch::follow(docker::EventStream& events) {
@@ -97,7 +151,7 @@ awaitable<> DockerWatch::list_regularly() {
                          "Docker did not list its containers; trying again",
                          {{"why", failure.error().to_string()}});
         }
-        if (list) {
+        if (list && up_) {
             handlers_.listed(*std::move(list));
         }
     }
@@ -106,18 +160,52 @@ awaitable<> DockerWatch::list_regularly() {
 awaitable<> DockerWatch::ping_regularly() {
     int missed = 0;
     while (missed < pings_missed_max) {
-        co_await sleep_for(ping_interval);
-        try {
-            co_await engine_.ping();
-            missed = 0;
-        } catch (const Failure& failure) {
-            if (failure.code() == Code::Cancelled) {
-                throw;
-            }
-            ++missed;
+        (void)co_await doubts_.wait_for(ping_interval);
+        const auto sign = co_await ping();
+        if (sign == Sign::Unreachable) {
+            co_await hear_last_words();
         }
+        missed = sign == Sign::Silent ? missed + 1 : 0;
     }
     throw Failure(Code::Timeout, "Docker answers no pings");
+}
+
+/// dockerd takes its listeners away first, and then stops its containers, unless it has
+/// live-restore. Its events go on meanwhile; when they end, so does this.
+awaitable<> DockerWatch::hear_last_words() {
+    up_ = false;
+    tell_down("it takes no connections any more");
+    const auto until = clock_.now().mono + last_words_limit;
+    while (clock_.now().mono < until) {
+        co_await sleep_for(last_words_ping);
+        if (co_await ping() == Sign::Answers) {
+            throw Failure(Code::Unavailable, "Docker takes connections again");
+        }
+    }
+    throw Failure(Code::Timeout, "Docker takes no connections, and does not end");
+}
+
+/// Each ping is a connection of its own.
+awaitable<DockerWatch::Sign> DockerWatch::ping() {
+    auto sign = Sign::Answers;
+    try {
+        co_await engine_.ping();
+        alive_at_ = clock_.now().wall;
+    } catch (const Failure& failure) {
+        if (failure.code() == Code::Cancelled) {
+            throw;
+        }
+        sign = failure.code() == Code::Unavailable ? Sign::Unreachable : Sign::Silent;
+    }
+    co_return sign;
+}
+
+docker::EventQuery DockerWatch::our_events() const {
+    docker::EventQuery query;
+    query.types = {"container"};
+    query.actions = {"die", "destroy", "kill", "oom", "start", "pause", "unpause"};
+    query.labels.emplace_back(label::host, host_id_);
+    return query;
 }
 
 docker::ListQuery DockerWatch::ours() const {

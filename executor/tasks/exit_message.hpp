@@ -14,6 +14,10 @@ namespace methos::executor {
 /// container was killed for memory, at any time: the main one may live on and end otherwise.
 [[nodiscard]] bool is_oom_exit(int exit_code, bool oom_killed);
 
+/// What dockerd says of a container that ended while there was no dockerd, and whose shim is gone
+/// too: after a power loss.
+constexpr int exit_code_unknown = 255;
+
 /// Whether the code is that of a container stopped from outside: 137 (SIGKILL) or 143 (SIGTERM).
 [[nodiscard]] bool is_stop_signal_exit(int exit_code);
 

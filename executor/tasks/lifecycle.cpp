@@ -14,6 +14,9 @@ using namespace std::chrono_literals;
 using Status = ContainerFacts::Status;
 
 constexpr Duration keep_ended = 10min; // the newest ended container of an app
+constexpr Duration signal_reach = 60s; // from a signal to an end that is owed to it
+/// A starting dockerd ends what a killed one without live-restore left: 11 s were measured.
+constexpr Duration docker_start_max = 60s;
 
 } // namespace
 
@@ -108,11 +111,10 @@ Lifecycle::End Lifecycle::end_of_exit() const {
         }
         return End{TaskState::Killed, kill_reason_, std::move(message), code};
     }
-    if (is_oom_exit(code, facts_.oom_killed)) {
+    if (ran_out_of_memory()) {
         return End{TaskState::Failed, Reason::ContainerOom, std::move(message), code};
     }
-    // dockerd stops containers when it ends or starts without live-restore: not the app's doing.
-    if (outage_ && is_stop_signal_exit(code)) {
+    if (ended_by_docker()) { // not the app's doing
         return End{TaskState::Failed,
                    Reason::DockerDown,
                    "stopped by a restart of Docker (" + message + ")",
@@ -120,6 +122,32 @@ Lifecycle::End Lifecycle::end_of_exit() const {
     }
     const auto state = code == 0 ? TaskState::Finished : TaskState::Failed;
     return End{state, Reason::CommandExited, std::move(message), code};
+}
+
+/// Whether its end is owed to a signal that somebody sent through Docker.
+bool Lifecycle::was_signalled() const {
+    return facts_.signalled_at && *facts_.signalled_at <= facts_.finished_at &&
+           facts_.finished_at - *facts_.signalled_at <= signal_reach;
+}
+
+/// Also by the code that a signal leaves; a program that handles SIGTERM may leave any other.
+bool Lifecycle::was_stopped() const {
+    return was_signalled() || is_stop_signal_exit(facts_.exit_code);
+}
+
+bool Lifecycle::ran_out_of_memory() const {
+    return is_oom_exit(facts_.exit_code, facts_.oom_killed) && !was_signalled();
+}
+
+/// Whether dockerd stopped it as it ended or started, or lost it in a reboot of the host.
+bool Lifecycle::ended_by_docker() const {
+    const bool found_ended = adopted_ && !running_reported_;
+    if (found_ended && facts_.finished_at < facts_.docker_since + docker_start_max) {
+        return was_stopped() || facts_.exit_code == exit_code_unknown;
+    }
+    const bool is_unknown =
+        facts_.exit_code == exit_code_unknown && facts_.finished_at >= facts_.docker_since;
+    return outage_ && (was_stopped() || is_unknown);
 }
 
 } // namespace methos::executor

@@ -63,7 +63,7 @@ class Lifecycle {
     [[nodiscard]] std::optional<ContainerFacts::Status> seen_status() const;
 
   private:
-    enum class Call : std::uint8_t { None, Image, Inspect, Create, Start, Remove };
+    enum class Call : std::uint8_t { None, Image, Inspect, Create, Start, Remove, Prove };
     enum class Knowledge : std::uint8_t { Absent, Unknown, Present };
 
     struct End {
@@ -90,6 +90,8 @@ class Lifecycle {
     void on(const event::StopEnded&, const Now& now);
     void on(const event::Removed&, const Now& now);
     void on(const event::RemoveFailed&, const Now& now);
+    void on(const event::DockerProven&, const Now& now);
+    void on(const event::DockerDoubted&, const Now& now);
     void on(const event::Hint& hint, const Now& now);
     void on(const event::Runs&, const Now& now);
     void on(const event::Health& health, const Now& now);
@@ -104,6 +106,7 @@ class Lifecycle {
     void decide_present(const Now& now);
     void decide_created(const Now& now);
     void decide_running(const Now& now);
+    void decide_exited(const Now& now);
     void decide_stop(const Now& now);
     void decide_cleanup(const Now& now);
 
@@ -114,6 +117,7 @@ class Lifecycle {
     [[nodiscard]] bool goes_on_too_long(const Now& now);
     void tell_trouble(const std::string& message, const Now& now);
     void want_inspect();
+    void look_again_if_hinted();
     void retry_later(const Now& now);
     /// `first`, doubled that many times, at most `cap`.
     [[nodiscard]] static Duration grown(Duration first, Duration cap, int times);
@@ -122,6 +126,10 @@ class Lifecycle {
     report(TaskState state, Reason reason, std::string message, bool needs_ack, const Now& now);
     void end(const End& how, const Now& now);
     [[nodiscard]] End end_of_exit() const;
+    [[nodiscard]] bool was_signalled() const;
+    [[nodiscard]] bool was_stopped() const;
+    [[nodiscard]] bool ran_out_of_memory() const;
+    [[nodiscard]] bool ended_by_docker() const;
 
     TaskIdentity identity_;
     Actions actions_;
@@ -150,7 +158,8 @@ class Lifecycle {
     std::optional<MonoTime> start_settles_;  ///< so may a cut start
     std::optional<End> pending_end_;         ///< reported once the container is gone
     bool running_reported_ = false;
-    bool outage_ = false; ///< Docker was away since it was last seen running
+    bool outage_ = false;        ///< Docker was away since it was last seen running
+    bool docker_proven_ = false; ///< Docker was there after it had ended
     std::optional<int> hinted_exit_code_;
 
     std::optional<bool> healthy_; ///< what its checks say; none: nothing yet

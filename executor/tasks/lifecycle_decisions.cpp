@@ -153,13 +153,23 @@ void Lifecycle::decide_present(const Now& now) {
             actions_.emplace_back(action::Remove{facts_.id});
             return;
         }
-        if (!running_reported_ && !adopted_) { // it was quick: first RUNNING, then how it ended
-            running_reported_ = true;
-            report(TaskState::Running, Reason::None, "", true, now);
-        }
-        end(end_of_exit(), now);
+        decide_exited(now);
         return;
     }
+}
+
+void Lifecycle::decide_exited(const Now& now) {
+    const bool is_judged = kill_grace_ || docker_proven_ || ended_by_docker();
+    if (!is_judged && was_stopped() && !ran_out_of_memory()) {
+        call_ = Call::Prove;
+        actions_.emplace_back(action::ProveDocker());
+        return;
+    }
+    if (!running_reported_ && !adopted_) { // it was quick: first RUNNING, then how it ended
+        running_reported_ = true;
+        report(TaskState::Running, Reason::None, "", true, now);
+    }
+    end(end_of_exit(), now);
 }
 
 void Lifecycle::decide_created(const Now& now) {
@@ -218,6 +228,7 @@ void Lifecycle::decide_running(const Now& now) {
     start_settles_.reset();
     start_sent_ = true;
     outage_ = false;
+    docker_proven_ = false;
     const auto message = facts_.status == Status::Paused ? paused_message : illness_;
     const bool is_elsewhere =
         !facts_.ip_addresses.empty() && last_.ip_addresses != facts_.ip_addresses;

@@ -184,9 +184,7 @@ void Lifecycle::on(const event::Seen& seen, const Now&) {
     create_settles_.reset();
     knowledge_ = Knowledge::Present;
     facts_ = seen.facts;
-    if (std::exchange(dirty_, false)) {
-        knowledge_ = Knowledge::Unknown;
-    }
+    look_again_if_hinted();
 }
 
 void Lifecycle::on(const event::Missing&, const Now& now) {
@@ -231,6 +229,20 @@ void Lifecycle::on(const event::RemoveFailed&, const Now& now) {
     }
 }
 
+void Lifecycle::on(const event::DockerProven&, const Now&) {
+    if (answers(Call::Prove)) {
+        docker_proven_ = true;
+        look_again_if_hinted();
+    }
+}
+
+void Lifecycle::on(const event::DockerDoubted&, const Now&) {
+    if (answers(Call::Prove)) {
+        outage_ = true;
+        look_again_if_hinted();
+    }
+}
+
 // ---- what Docker and the clock say ---------------------------------------------------------
 
 void Lifecycle::on(const event::Hint& hint, const Now&) {
@@ -260,7 +272,7 @@ void Lifecycle::on(const event::Health& health, const Now&) {
 
 void Lifecycle::on(const event::DockerDown&, const Now&) {
     docker_up_ = false;
-    outage_ = outage_ || is_running();
+    outage_ = outage_ || start_sent_ || call_ == Call::Prove;
     stop_sent_ = false;
     stop_again_at_ = MonoTime();
 }
@@ -302,8 +314,14 @@ void Lifecycle::tell_trouble(const std::string& message, const Now& now) {
     }
 }
 
+void Lifecycle::look_again_if_hinted() {
+    if (std::exchange(dirty_, false)) {
+        knowledge_ = Knowledge::Unknown;
+    }
+}
+
 void Lifecycle::want_inspect() {
-    if (call_ == Call::Inspect) {
+    if (call_ == Call::Inspect || call_ == Call::Prove) {
         dirty_ = true;
     } else if (create_sent_ && call_ == Call::None &&
                (!outcome_ || knowledge_ == Knowledge::Present)) {

@@ -25,8 +25,9 @@ TaskRunner::TaskRunner(const asio::any_io_executor& executor,
                        RunnerOptions options,
                        RunnerHandlers handlers)
     : engine_(engine), images_(images), files_(files), options_(std::move(options)),
-      handlers_(std::move(handlers)), calls_(engine),
-      watch_(engine,
+      handlers_(std::move(handlers)), calls_(engine, witness_),
+      watch_(executor,
+             engine,
              options_.plan.host,
              DockerHandlers{
                  [this](const auto& version, const auto& info, const ContainerList& list) {

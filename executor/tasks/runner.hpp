@@ -12,6 +12,7 @@
 #include "executor/tasks/container_plan.hpp"
 #include "executor/tasks/docker_watch.hpp"
 #include "executor/tasks/process_watch.hpp"
+#include "executor/tasks/stop_witness.hpp"
 #include "executor/tasks/task_book.hpp"
 
 #include <deque>
@@ -84,6 +85,7 @@ class TaskRunner {
                    const ContainerList& list);
     void docker_down(const std::string& why);
     void docker_event(const docker::Event& event);
+    void docker_signalled(const TaskName& name, const docker::Event& event);
     void kill_lost_processes();
 
     void deliver(const TaskName& name, const Event& event);
@@ -101,6 +103,7 @@ class TaskRunner {
     void perform(const TaskName& name, const action::Stop& stop);
     void perform(const TaskName& name, const action::ForceKill& kill);
     void perform(const TaskName& name, const action::Remove& remove);
+    void perform(const TaskName& name, const action::ProveDocker&);
     void perform(const TaskName& name, const action::Report& report);
     void perform(const TaskName& name, const action::Forget&);
 
@@ -120,6 +123,7 @@ class TaskRunner {
     RunnerOptions options_;
     RunnerHandlers handlers_;
     SystemClock clock_;
+    StopWitness witness_;
     ContainerCalls calls_;
     DockerWatch watch_;
     TaskBook book_;

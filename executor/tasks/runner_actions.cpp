@@ -12,6 +12,9 @@
 namespace methos::executor {
 
 void TaskRunner::deliver(const TaskName& name, const Event& event) {
+    if (std::holds_alternative<event::DockerDoubted>(event)) {
+        watch_.doubt();
+    }
     if (const auto* seen = std::get_if<event::Seen>(&event)) {
         processes_.saw(name, seen->facts);
     }
@@ -155,6 +158,11 @@ void TaskRunner::perform(const TaskName& name, const action::ForceKill& kill) {
 void TaskRunner::perform(const TaskName& name, const action::Remove& remove) {
     auto call = calls_.remove(remove.container_id);
     group_.spawn("remove", run_limited(name, removes_, std::move(call)));
+}
+
+void TaskRunner::perform(const TaskName& name, const action::ProveDocker&) {
+    auto call = calls_.prove_docker();
+    group_.spawn("prove docker", run_limited(name, inspects_, std::move(call)));
 }
 
 void TaskRunner::perform(const TaskName&, const action::Report& report) {

@@ -10,6 +10,7 @@ namespace methos::executor {
 void TaskRunner::docker_up(const docker::EngineVersion& version,
                            const docker::EngineInfo& info,
                            const ContainerList& list) {
+    witness_.docker_listens_since(watch_.listens_since());
     docker_ = DockerState{true, version.engine, version.api.to_string(), info.root_dir};
     options_.plan.policy.forbidden_paths =
         forbidden_host_paths(engine_.socket_path(), info.root_dir);
@@ -29,11 +30,33 @@ void TaskRunner::docker_event(const docker::Event& event) {
     const auto task = event.attributes.find(label::task);
     if (task != event.attributes.end()) {
         const TaskName name(task->second);
+        if (event.action == "kill") {
+            docker_signalled(name, event);
+            return;
+        }
+        if (event.action == "destroy") {
+            witness_.forget(event.id);
+        }
         Event what = event::Hint{event.exit_code()};
         if (event.action == "start") {
             what = event::Runs();
         }
         carry_out(book_.container_event(name, event.id, what, clock_.now()));
+    }
+}
+
+/// Not by us: then it may be dockerd's own doing, which is about to end, and the host is of no use
+/// from now on.
+void TaskRunner::docker_signalled(const TaskName& name, const docker::Event& event) {
+    const auto* task = book_.find(name);
+    const bool is_ours = task != nullptr && task->life.container_id() == event.id &&
+                         (task->life.kill_wanted() || task->life.ended());
+    if (is_ours) {
+        return;
+    }
+    witness_.signalled(event.id, wall_of(event.time));
+    if (docker_.up) {
+        watch_.doubt();
     }
 }
 

@@ -43,6 +43,10 @@ struct Remove {
     std::string container_id;
 };
 
+/// Whether Docker still takes connections: one that ends goes on answering on those it has.
+/// Answered by DockerProven or DockerDoubted.
+struct ProveDocker {};
+
 struct Report {
     TaskStatus status; ///< without a stamp
     bool needs_ack = false;
@@ -59,6 +63,7 @@ using Action = std::variant<action::EnsureImage,
                             action::Stop,
                             action::ForceKill,
                             action::Remove,
+                            action::ProveDocker,
                             action::Report,
                             action::Forget>;
 using Actions = std::vector<Action>;

@@ -75,6 +75,10 @@ struct Removed {}; ///< 204 or 404
 
 struct RemoveFailed {};
 
+struct DockerProven {}; ///< it took a new connection and answered
+
+struct DockerDoubted {}; ///< it did not: it is ending, or has ended
+
 /// Something happened to the container (Engine event, or the list differs).
 struct Hint {
     std::optional<int> exit_code; ///< of a die event; used only when inspect comes too late
@@ -116,6 +120,8 @@ using Event = std::variant<event::Begin,
                            event::StopEnded,
                            event::Removed,
                            event::RemoveFailed,
+                           event::DockerProven,
+                           event::DockerDoubted,
                            event::Hint,
                            event::Runs,
                            event::Health,

@@ -43,6 +43,9 @@ Event no_answer(const executor::Action& action) {
     if (std::holds_alternative<action::Stop>(action)) {
         return event::StopEnded();
     }
+    if (std::holds_alternative<action::ProveDocker>(action)) {
+        return event::DockerDoubted();
+    }
     return event::Hint();
 }
 
@@ -205,6 +208,9 @@ Event Dockerd::effect(Pending& pending, const DockerWeather& weather) {
             end(kill->container_id, killed);
         }
         return event::Hint();
+    }
+    if (std::holds_alternative<action::ProveDocker>(call.action)) {
+        return event::DockerProven();
     }
     return remove(std::get<action::Remove>(call.action).container_id);
 }

@@ -40,6 +40,7 @@ class ClusterCase(unittest.TestCase):
     """Tests that share one lab (`hosts_wanted` hosts, upstream, proxy, master, executors); each has its own app."""
 
     hosts_wanted = 3
+    live_restore = True  # of their dockerds: containers live on without one
     lab = None
 
     @classmethod
@@ -56,7 +57,7 @@ class ClusterCase(unittest.TestCase):
     def start_all(cls):
         lab = cls.lab
         for _ in range(cls.hosts_wanted):
-            lab.add_host()
+            lab.add_host(cls.live_restore)
         lab.start_registry()
         lab.push("lib/demo")
         lab.start_proxy()

@@ -227,6 +227,10 @@ void FakeEngine::split_bytes(bool on) {
     state_->server->split_bytes(on);
 }
 
+void FakeEngine::stop_listening() {
+    state_->server->stop_listening();
+}
+
 void FakeEngine::go_down() {
     state_->server->stop();
     state_->ring.clear();
@@ -235,6 +239,7 @@ void FakeEngine::go_down() {
     for_each_reader(state_->log_readers, end);
     release_pulls();
     release_held();
+    release_subscribers();
 }
 
 void FakeEngine::come_up() {
@@ -316,6 +321,13 @@ void FakeEngine::exit(const std::string& id_or_name, int code, bool oom, bool an
     }
 }
 
+void FakeEngine::terminate(const std::string& id_or_name, int code) {
+    if (auto* container = state_->find(id_or_name)) {
+        state_->publish(*container, "kill", {{"signal", "15"}});
+        state_->finish(*container, code, false, true);
+    }
+}
+
 void FakeEngine::remove(const std::string& id_or_name) {
     auto* container = state_->find(id_or_name);
     if (container == nullptr) {
@@ -335,6 +347,10 @@ void FakeEngine::write_log(const std::string& id_or_name, std::string text, bool
     }
 }
 
+void FakeEngine::stall_logs() {
+    for_each_reader(state_->log_readers, [](FakeSubscriber& reader) { reader.stalled = true; });
+}
+
 void FakeEngine::add_phantom_name(const std::string& name, int times) {
     state_->phantoms[name] = times;
 }
@@ -352,6 +368,16 @@ void FakeEngine::inject(FakeFault fault) {
 void FakeEngine::release_held() {
     for (const auto& gate : std::exchange(state_->held_calls, {})) {
         gate->open();
+    }
+}
+
+void FakeEngine::hold_subscribers() {
+    state_->subscribers_held = std::make_shared<Gate>(state_->executor);
+}
+
+void FakeEngine::release_subscribers() {
+    if (const auto held = std::exchange(state_->subscribers_held, nullptr)) {
+        held->open();
     }
 }
 

@@ -114,6 +114,8 @@ class FakeEngine {
     void set_api(std::string max, std::string min, std::string engine);
     /// Every byte of every body comes alone.
     void split_bytes(bool on);
+    /// It begins to end: no new connections, and those that are there go on.
+    void stop_listening();
     /// The socket refuses connections and running ones are cut; containers go on.
     void go_down();
     /// Back, with an empty ring of events.
@@ -139,9 +141,13 @@ class FakeEngine {
     FakeContainer& add_container(FakeContainer container);
     /// The process ends by itself. With `announce` false no event tells (a daemon outage).
     void exit(const std::string& id_or_name, int code, bool oom = false, bool announce = true);
+    /// Somebody, or dockerd itself, sends it SIGTERM, of which it makes that exit code.
+    void terminate(const std::string& id_or_name, int code);
     /// `docker rm -f` behind everybody's back.
     void remove(const std::string& id_or_name);
     void write_log(const std::string& id_or_name, std::string text, bool is_error = false);
+    /// Who follows a log now gets no more of its lines, and no end (moby 37646).
+    void stall_logs();
     /// Create with that name is refused `times` times; its holder does not exist.
     void add_phantom_name(const std::string& name, int times);
     /// Answers exec: exit code and output.
@@ -151,6 +157,10 @@ class FakeEngine {
     // ---- faults and observation
     void inject(FakeFault fault);
     void release_held();
+    /// Subscribers to events get the head of their answer, and the events from the moment of
+    /// release_subscribers() on, or since when they asked for.
+    void hold_subscribers();
+    void release_subscribers();
     /// An event's text as it goes to subscribers, for duplicates and disorder.
     void emit_raw(std::string line);
     [[nodiscard]] int subscribers() const;

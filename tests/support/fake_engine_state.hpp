@@ -26,6 +26,7 @@ struct FakeSubscriber {
 
     std::deque<std::string> pieces;
     bool ended = false;
+    bool stalled = false; ///< gets nothing more
     Signal signal;
     std::function<bool(const Json& event)> wants;
     std::string container; ///< of a log
@@ -107,6 +108,7 @@ struct FakeEngine::State {
     std::deque<FakeEvent> ring;
     std::list<std::weak_ptr<FakeSubscriber>> event_readers;
     std::list<std::weak_ptr<FakeSubscriber>> log_readers;
+    std::shared_ptr<Gate> subscribers_held; ///< null: they are not
     docker::UnixNanos last_time = 0;
 
     struct Fault {

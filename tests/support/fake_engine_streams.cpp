@@ -80,24 +80,40 @@ awaitable<void> stream_events(StatePtr state, Exchange exchange) {
     auto reader = std::make_shared<FakeSubscriber>(state->executor);
     reader->wants = event_filter(exchange->request);
     const auto since = nanos_of(exchange->request.parameter("since"));
+    const bool past_only = !exchange->request.parameter("until").empty();
+    reader->ended = past_only;
+    auto headers = headers_of(*state, "application/json");
+    const auto held = state->subscribers_held;
+    const bool is_late = held && !past_only;
+    if (is_late) {
+        co_await exchange->begin(200, headers);
+        co_await held->wait();
+    }
     for (const auto& event : state->ring) {
         if (since > 0 && event.time >= since && reader->wants(event.json)) {
             reader->pieces.push_back(event.json.dump() + "\n");
         }
     }
     state->event_readers.push_back(reader);
-    auto headers = headers_of(*state, "application/json");
-    co_await exchange->begin(200, std::move(headers));
-    while (!reader->ended) {
+    if (!is_late) {
+        co_await exchange->begin(200, std::move(headers));
+    }
+    for (;;) {
         while (!reader->pieces.empty()) {
             auto piece = std::move(reader->pieces.front());
             reader->pieces.pop_front();
             co_await exchange->write(std::move(piece));
         }
+        if (reader->ended) {
+            break;
+        }
         const bool there = co_await exchange->wait(reader->signal);
         if (!there) {
             break;
         }
+    }
+    if (past_only) {
+        co_await exchange->end();
     }
     exchange->close();
 }
@@ -124,7 +140,7 @@ awaitable<void> stream_logs(StatePtr state, Exchange exchange, std::string id) {
     for (;;) {
         // The container may go while a piece is written.
         container = state->find(id);
-        if (container != nullptr && next < container->log.size()) {
+        if (!reader->stalled && container != nullptr && next < container->log.size()) {
             const auto& entry = container->log[next++];
             if (window.shows(entry)) {
                 auto bytes = log_bytes(entry, container->tty, window.timestamps);

@@ -326,16 +326,21 @@ void UnixHttpServer::listen() {
     state_->spawn(accept_all(state_));
 }
 
-void UnixHttpServer::stop() {
+void UnixHttpServer::stop_listening() {
     boost::system::error_code ignored;
     state_->acceptor.close(ignored);
+    ::unlink(state_->path.c_str());
+}
+
+void UnixHttpServer::stop() {
+    stop_listening();
+    boost::system::error_code ignored;
     for (const auto& weak : state_->sockets) {
         if (const auto socket = weak.lock()) {
             socket->close(ignored);
         }
     }
     state_->sockets.clear();
-    ::unlink(state_->path.c_str());
 }
 
 } // namespace methos::test

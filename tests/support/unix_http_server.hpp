@@ -78,7 +78,9 @@ class UnixHttpServer {
     ~UnixHttpServer(); ///< closes everything; coroutines that still run hold what they need
 
     void listen();
-    /// No more connections, and the existing ones are cut; listen() begins again.
+    /// No more connections; those that are there go on. listen() begins again.
+    void stop_listening();
+    /// And the existing ones are cut.
     void stop();
     /// Each byte of an answer's body is a chunk and a write of its own.
     void split_bytes(bool on);

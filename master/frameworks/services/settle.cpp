@@ -19,6 +19,12 @@ Duration bounded_seconds(double value) {
     return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(bounded));
 }
 
+/// Whether the reason names a fault of the host, and says nothing of the app.
+bool is_of_the_host(Reason reason) {
+    return reason == Reason::Reconciliation || reason == Reason::HostGone ||
+           reason == Reason::DockerDown;
+}
+
 std::size_t wanted_of(const App& app) {
     return app.deleting ? 0 : static_cast<std::size_t>(app.definition.instances);
 }
@@ -263,8 +269,8 @@ void Services::task_changed(const cluster::Task& task, TaskState /*before*/, clu
     app->last_end = std::move(end);
     const bool was_ill = task.reason == Reason::HealthCheckFailed; // killed by its executor
     const bool by_itself = !task.kill_wanted && (task.reported != TaskState::Killed || was_ill);
-    if (by_itself && task.reason != Reason::Reconciliation && task.reason != Reason::HostGone) {
-        delay_next(*app, step.now); // what its host lost is not the app's fault
+    if (by_itself && !is_of_the_host(task.reason)) {
+        delay_next(*app, step.now);
     }
     if (by_itself && task.reported != TaskState::Finished) {
         app->last_failure = app->last_end;

@@ -216,6 +216,64 @@ SCENARIO("Docker goes away and comes back") {
     }
 }
 
+SCENARIO("a Docker that ends stops the tasks, whatever they make of it") {
+    Joined one;
+    one.launch_and_wait("demo.1");
+    const int code = GENERATE(0, 7, 143);
+    one.docker.stop_listening();
+    one.docker.terminate(demo_container, code);
+    THEN("it counts as down before it is gone, and what it stopped is told as its doing") {
+        one.run_until([&] { return !one.master.host.docker_up; });
+        one.docker.go_down();
+        one.docker.come_up();
+        one.run_until([&] { return one.master.has("demo.1", TaskState::Failed); });
+        CHECK(one.master.last("demo.1")->reason == Reason::DockerDown);
+        CHECK(one.master.last("demo.1")->exit_code == code);
+        one.run_until([&] { return one.master.host.docker_up; });
+    }
+}
+
+SCENARIO("a Docker that starts stops the tasks that a killed one has left") {
+    Joined one;
+    one.launch_and_wait("demo.1");
+    one.docker.go_down();
+    one.run_until([&] { return !one.master.host.docker_up; });
+    const bool executor_restarts = GENERATE(false, true);
+    if (executor_restarts) {
+        one.stop(false);
+        one.start();
+    }
+    one.docker.terminate(demo_container, 0); // its events are in the new one's ring
+    one.docker.come_up();
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Failed); });
+    CHECK(one.master.last("demo.1")->reason == Reason::DockerDown);
+}
+
+SCENARIO("a task that is stopped by hand has not been stopped by Docker") {
+    Joined one;
+    one.launch_and_wait("demo.1");
+    one.docker.terminate(demo_container, 143);
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Failed); });
+    CHECK(one.master.last("demo.1")->reason == Reason::CommandExited);
+    CHECK(one.master.host.docker_up);
+}
+
+SCENARIO("an end before Docker has subscribed us to its events needs no list to be seen") {
+    Joined one;
+    one.launch_and_wait("demo.1");
+    one.stop(false);
+    one.docker.hold_subscribers();
+    const int before = one.master.inventories;
+    one.start();
+    one.run_until([&] { return one.master.inventories > before; });
+    const int lists = one.docker.count("GET /containers/json");
+    one.docker.exit(demo_container, 3);
+    one.docker.release_subscribers();
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Failed); });
+    CHECK(one.master.last("demo.1")->exit_code == 3);
+    CHECK(one.docker.count("GET /containers/json") == lists);
+}
+
 SCENARIO("an update that is not acknowledged is sent again") {
     Joined one;
     one.master.acknowledges = false;

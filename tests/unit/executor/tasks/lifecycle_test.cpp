@@ -145,9 +145,10 @@ SCENARIO("how a container ended is told apart") {
                               Row{137, true, false, TaskState::Failed, Reason::ContainerOom},
                               Row{1, true, false, TaskState::Failed, Reason::CommandExited},
                               Row{143, true, true, TaskState::Failed, Reason::DockerDown},
-                              Row{137, false, false, TaskState::Failed, Reason::CommandExited},
+                              Row{137, true, true, TaskState::Failed, Reason::ContainerOom},
                               Row{137, false, true, TaskState::Failed, Reason::DockerDown},
                               Row{143, false, true, TaskState::Failed, Reason::DockerDown},
+                              Row{0, false, true, TaskState::Finished, Reason::CommandExited},
                               Row{7, false, true, TaskState::Failed, Reason::CommandExited});
     Bench bench;
     (void)bench.to_running();
@@ -165,6 +166,89 @@ SCENARIO("how a container ended is told apart") {
     if (row.oom && row.exit_code != 0) {
         CHECK(report_of(ended).message.find("out of memory") != std::string::npos);
     }
+}
+
+SCENARIO("whether Docker stopped a container is asked of Docker itself") {
+    Bench bench;
+    (void)bench.to_running();
+    (void)bench.feed(event::Hint());
+    auto facts = Bench::facts(Status::Exited, 143);
+    const bool handles_signals = GENERATE(false, true);
+    if (handles_signals) {
+        facts.exit_code = 0;
+        facts.signalled_at = facts.finished_at - 10s;
+    }
+    const auto asked = bench.feed(event::Seen{facts});
+    REQUIRE(find<action::ProveDocker>(asked) != nullptr);
+    CHECK(states(asked).empty());
+    THEN("a Docker that answers did not do it") {
+        const auto ended = bench.feed(event::DockerProven());
+        CHECK(report_of(ended).reason == Reason::CommandExited);
+    }
+    THEN("a Docker that is about to end did") {
+        const auto ended = bench.feed(event::DockerDoubted());
+        CHECK(report_of(ended).state == TaskState::Failed);
+        CHECK(report_of(ended).reason == Reason::DockerDown);
+        CHECK(report_of(ended).exit_code == facts.exit_code);
+    }
+    THEN("who was started again meanwhile goes on") {
+        (void)bench.feed(event::Runs());
+        const auto proven = bench.feed(event::DockerProven());
+        REQUIRE(find<action::Inspect>(proven) != nullptr);
+        CHECK(states(proven).empty());
+        CHECK(states(bench.feed(event::Seen{Bench::facts(Status::Running)})).empty());
+    }
+    THEN("one that is lost while it is asked did") {
+        CHECK(states(bench.feed(event::DockerDown())).empty());
+        CHECK(states(bench.feed(event::DockerProven())).empty());
+        CHECK(find<action::Inspect>(bench.feed(event::DockerUp())) != nullptr);
+        CHECK(report_of(bench.feed(event::Seen{facts})).reason == Reason::DockerDown);
+    }
+    THEN("a kill that comes meanwhile is what it is told as") {
+        (void)bench.feed(event::Kill{1s});
+        CHECK(report_of(bench.feed(event::DockerDoubted())).state == TaskState::Killed);
+    }
+}
+
+SCENARIO("a signal of long ago, and one that came after the end, have not ended it") {
+    Bench bench;
+    (void)bench.to_running();
+    (void)bench.feed(event::DockerDown());
+    (void)bench.feed(event::DockerUp());
+    auto facts = Bench::facts(Status::Exited, 7);
+    facts.signalled_at =
+        facts.finished_at + GENERATE(std::chrono::seconds(-1h), std::chrono::seconds(1s));
+    CHECK(report_of(bench.feed(event::Seen{facts})).reason == Reason::CommandExited);
+}
+
+SCENARIO("what a new executor finds ended was Docker's doing when Docker began after that") {
+    struct Row {
+        int exit_code;
+        std::chrono::seconds after; ///< the socket was made
+        Reason reason;
+    };
+
+    const auto row = GENERATE(Row{137, -1h, Reason::DockerDown},
+                              Row{143, 10s, Reason::DockerDown},  // stopped as it started
+                              Row{255, 1s, Reason::DockerDown},   // nobody knows: a power loss
+                              Row{7, -1h, Reason::CommandExited}, // by itself
+                              Row{255, 1h, Reason::CommandExited});
+    Bench bench;
+    bench.life = Lifecycle::adopted(Bench::identity());
+    auto facts = Bench::facts(Status::Exited, row.exit_code);
+    facts.docker_since = facts.finished_at - row.after;
+    CHECK(report_of(bench.feed(event::Seen{facts})).reason == row.reason);
+}
+
+SCENARIO("what a new executor found running is judged as any other") {
+    Bench bench;
+    bench.life = Lifecycle::adopted(Bench::identity());
+    (void)bench.feed(event::Seen{Bench::facts(Status::Running)});
+    (void)bench.feed(event::Hint());
+    auto facts = Bench::facts(Status::Exited, 137);
+    facts.docker_since = facts.finished_at - 1s;
+    CHECK(find<action::ProveDocker>(bench.feed(event::Seen{facts})) != nullptr);
+    CHECK(report_of(bench.feed(event::DockerProven())).reason == Reason::CommandExited);
 }
 
 SCENARIO("a kill while the image is pulled abandons the pull and makes no container") {

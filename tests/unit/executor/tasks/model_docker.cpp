@@ -37,6 +37,9 @@ Event no_answer(const Action& action) {
     if (std::holds_alternative<action::Stop>(action)) {
         return event::StopEnded();
     }
+    if (std::holds_alternative<action::ProveDocker>(action)) {
+        return event::DockerDoubted();
+    }
     return event::Hint();
 }
 
@@ -251,6 +254,9 @@ Event ModelDocker::effect(const Action& action) {
         constexpr int killed = 137;
         (void)docker_.end(kill->container_id, killed, now_.wall);
         return event::Hint();
+    }
+    if (std::holds_alternative<action::ProveDocker>(action)) {
+        return event::DockerProven();
     }
     if (const auto* remove = std::get_if<action::Remove>(&action)) {
         return docker_.remove(remove->container_id);

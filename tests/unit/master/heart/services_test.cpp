@@ -280,3 +280,27 @@ SCENARIO("instances that fail together delay the next try once") {
     lab.live(2s);
     REQUIRE(lab.count(TaskState::Staging) == 30);
 }
+
+SCENARIO("what Docker has stopped is replaced at once, and what failed by itself is not") {
+    struct Row {
+        Reason reason;
+        std::size_t replaced;
+    };
+
+    const auto row = GENERATE(Row{Reason::DockerDown, 2}, Row{Reason::CommandExited, 0});
+    HeartLab lab;
+    lab.join("a");
+    REQUIRE(lab.put(
+        HeartLab::app("/demo", 2, R"("backoffSeconds":3600,"maxLaunchDelaySeconds":3600)")));
+    lab.run_all();
+    for (const auto& task : lab.tasks_in(TaskState::Running)) {
+        auto ended = HeartLab::status(task, TaskState::Failed);
+        ended.reason = row.reason;
+        ended.message = "it ended";
+        lab.report("a", ended);
+    }
+    REQUIRE(lab.count(TaskState::Staging) == row.replaced);
+    const auto& app = lab.services().apps().begin()->second;
+    REQUIRE(app.last_failure);
+    REQUIRE(app.last_failure->message == "it ended");
+}
