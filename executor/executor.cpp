@@ -43,7 +43,7 @@ struct Executor::Parts {
           files(executor, client, fetch_options()), docker_told(executor),
           runner(executor, engine, images, files, runner_options(), runner_handlers()),
           session(executor, runner, session_options(), session_handlers()),
-          streams(executor, engine, runner, session_options()),
+          streams(executor, engine, runner, session_options(), options.log_stall_limit),
           group(executor, [](const std::string& child, const Error& error) {
               log::failure("a part of the executor ended unexpectedly", error, {{"part", child}});
           }) {}

@@ -35,6 +35,8 @@ struct ExecutorOptions {
     Duration docker_patience = std::chrono::seconds(1);
     /// How long a download may stand still; no flag.
     Duration fetch_stall = std::chrono::seconds(60);
+    /// How long a followed log may be silent until it is looked whether it has stalled; no flag.
+    Duration log_stall_limit = std::chrono::seconds(60);
 
     friend bool operator==(const ExecutorOptions&, const ExecutorOptions&) = default;
 };

@@ -1,6 +1,7 @@
 #include "executor/session/log_streams.hpp"
 
 #include "core/observe/log.hpp"
+#include "core/runtime/timeout.hpp"
 #include "executor/race.hpp"
 #include "executor/streams/log_reader.hpp"
 
@@ -17,6 +18,11 @@ constexpr int chunk_lines_max = 500; // also bounds what empty lines cost
 constexpr std::size_t streams_max = 256;
 constexpr BackoffPolicy hello_again{std::chrono::seconds(1), std::chrono::seconds(30), 2.0, 0.2};
 constexpr Duration credit_limit = std::chrono::minutes(10); // nobody reads any more
+constexpr Duration newest_line_limit = std::chrono::seconds(10);
+
+docker::UnixNanos nanos_of(WallTime time) {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+}
 
 /// What a line takes of the credit, as the master gives it back.
 std::size_t cost_of(const std::string& text) {
@@ -47,6 +53,11 @@ struct LogStreams::Stream {
     std::size_t credit;                        ///< bytes that may be sent, counted by cost_of()
     std::size_t chunk_bytes = chunk_bytes_max; ///< less when the credit at open was less
     std::size_t outstanding = 0;               ///< bytes sent and not given back
+    docker::UnixNanos after = 0;               ///< lines up to then were told before
+    docker::UnixNanos told_until = 0;          ///< the last line's time
+    MonoTime quiet_since{};                    ///< while it waits for lines
+    bool waits_for_lines = false;              ///< not for credit
+    bool stalled = false;                      ///< the follow misses lines
     Signal wake;                               ///< credit came
     Gate over;                                 ///< the master wants no more
 };
@@ -54,9 +65,10 @@ struct LogStreams::Stream {
 LogStreams::LogStreams(asio::any_io_executor executor,
                        docker::Engine& engine,
                        const TaskRunner& runner,
-                       SessionOptions options)
+                       SessionOptions options,
+                       Duration stall_limit)
     : executor_(executor), engine_(engine), runner_(runner), options_(std::move(options)),
-      hello_backoff_(hello_again, system_uniform()),
+      stall_limit_(stall_limit), hello_backoff_(hello_again, system_uniform()),
       group_(executor, [](const std::string& child, const Error& error) {
           log::failure("a log stream ended unexpectedly", error, {{"stream", child}});
       }) {}
@@ -233,21 +245,99 @@ awaitable<> LogStreams::copy_logs(StreamPtr stream) {
     if (!seen) {
         throw Failure(seen.error().to_error());
     }
-    streams::LogFormat format;
-    format.tty = seen->tty;
+    const bool tty = seen->tty;
+    auto unwanted = stream->over.wait(); // a follower may wait long for its next line
+    if (stream->query.follow) {
+        auto following = follow_log(stream, container, tty);
+        co_await race(std::move(following), std::move(unwanted));
+    } else {
+        auto sending = send_log(stream, container, tty);
+        co_await race(std::move(sending), std::move(unwanted));
+    }
+}
+
+/// To the end of the log, opened again where it stalls.
+awaitable<> LogStreams::follow_log(StreamPtr stream, std::string container, bool tty) {
+    stream->told_until = nanos_of(clock_.now().wall); // of a log without lines
+    for (;;) {
+        stream->stalled = false;
+        auto sending = send_log(stream, container, tty);
+        auto watching = watch_for_stall(stream, container, tty);
+        co_await race(std::move(sending), std::move(watching));
+        if (!stream->stalled) {
+            co_return;
+        }
+        log::info("a followed log has stalled; opening it again", {{"task", stream->task}});
+        stream->after = stream->told_until;
+        stream->query.since = stream->told_until;
+        stream->query.tail.reset();
+    }
+}
+
+awaitable<> LogStreams::send_log(StreamPtr stream, std::string container, bool tty) {
     const auto body = co_await engine_.logs(container, stream->query);
     if (!body) {
         throw Failure(body.error().to_error());
     }
-    streams::LogReader reader(*body, format);
-    auto sending = send_all(stream, reader);
-    auto unwanted = stream->over.wait(); // a follower may wait long for its next line
-    co_await race(std::move(sending), std::move(unwanted));
+    streams::LogFormat format;
+    format.tty = tty;
+    streams::LogReader reader(*body, format, stream->after);
+    co_await send_all(stream, reader);
+}
+
+/// Returns when the log has a line that the follow should have told: json-file's rotation may leave
+/// a follower behind for ever (docker-engine.md 3.25).
+awaitable<> LogStreams::watch_for_stall(StreamPtr stream, std::string container, bool tty) {
+    while (!stream->stalled) {
+        co_await sleep_for(stall_limit_);
+        const auto quiet = clock_.now().mono - stream->quiet_since;
+        if (!stream->waits_for_lines || quiet < stall_limit_) {
+            continue;
+        }
+        const auto newest = co_await newest_line(container, tty);
+        stream->stalled = stream->waits_for_lines && newest > stream->told_until;
+    }
+}
+
+/// The time of the log's last line; 0 when there is none, or no answer.
+awaitable<docker::UnixNanos> LogStreams::newest_line(std::string container, bool tty) {
+    docker::LogQuery query;
+    query.tail = 1;
+    streams::LogFormat format;
+    format.tty = tty;
+    docker::UnixNanos newest = 0;
+    try {
+        const auto body = co_await engine_.logs(container, query);
+        if (!body) {
+            co_return 0;
+        }
+        streams::LogReader reader(*body, format);
+        for (;;) {
+            auto reading = reader.read();
+            const auto lines =
+                co_await with_timeout(std::move(reading), newest_line_limit, "the log's last line");
+            if (lines.empty()) {
+                co_return newest;
+            }
+            newest = std::max(newest, lines.back().time);
+        }
+    } catch (const Failure& failure) {
+        if (failure.code() == Code::Cancelled) {
+            throw;
+        }
+        log::limited("log-stall",
+                     "whether a followed log has stalled is not known; asking again",
+                     {{"container", container}, {"why", failure.error().to_string()}});
+    }
+    co_return newest;
 }
 
 awaitable<> LogStreams::send_all(StreamPtr stream, streams::LogReader& reader) {
     for (;;) {
+        stream->quiet_since = clock_.now().mono;
+        stream->waits_for_lines = true;
         const auto lines = co_await reader.read();
+        stream->waits_for_lines = false;
         if (lines.empty()) {
             co_return;
         }
@@ -277,6 +367,7 @@ awaitable<> LogStreams::send_all(StreamPtr stream, streams::LogReader& reader) {
             } while (from < line.text.size());
         }
         co_await send_data(stream, std::move(frame), bytes);
+        stream->told_until = lines.back().time;
     }
 }
 

@@ -1,6 +1,7 @@
 // Logs for the master, read from the Engine on demand: a second connection to the master (so that a
 // big log never delays a beat), on which StreamOpen asks and StreamData answers, as far as credit
-// goes. Nothing runs while nobody reads. Loop thread only.
+// goes. Nothing runs while nobody reads. A followed log that the Engine has lost sight of (its file
+// was rotated) is opened anew where it stalled. Loop thread only.
 #pragma once
 
 #include "core/runtime/async.hpp"
@@ -18,11 +19,13 @@ namespace methos::executor {
 
 class LogStreams {
   public:
-    /// `engine` and `runner` must outlive it.
+    /// `engine` and `runner` must outlive it. A follow without a line for `stall_limit` is looked
+    /// after.
     LogStreams(asio::any_io_executor executor,
                docker::Engine& engine,
                const TaskRunner& runner,
-               SessionOptions options);
+               SessionOptions options,
+               Duration stall_limit);
     LogStreams(const LogStreams&) = delete;
     LogStreams& operator=(const LogStreams&) = delete;
     ~LogStreams();
@@ -46,6 +49,10 @@ class LogStreams {
     void end_all();
     [[nodiscard]] awaitable<> serve(StreamPtr stream);
     [[nodiscard]] awaitable<> copy_logs(StreamPtr stream);
+    [[nodiscard]] awaitable<> follow_log(StreamPtr stream, std::string container, bool tty);
+    [[nodiscard]] awaitable<> send_log(StreamPtr stream, std::string container, bool tty);
+    [[nodiscard]] awaitable<> watch_for_stall(StreamPtr stream, std::string container, bool tty);
+    [[nodiscard]] awaitable<docker::UnixNanos> newest_line(std::string container, bool tty);
     [[nodiscard]] awaitable<> send_all(StreamPtr stream, streams::LogReader& reader);
     [[nodiscard]] awaitable<> send_data(StreamPtr stream, wire::Frame frame, std::size_t bytes);
     [[nodiscard]] std::size_t room_of(const Stream& stream) const;
@@ -57,6 +64,8 @@ class LogStreams {
     docker::Engine& engine_;
     const TaskRunner& runner_;
     SessionOptions options_;
+    Duration stall_limit_;
+    SystemClock clock_;
     wire::SessionMark mark_; ///< of the control session; {0, 0} while there is none
     std::string address_;
     std::unique_ptr<bus::BusClient> client_;

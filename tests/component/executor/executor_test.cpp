@@ -380,6 +380,29 @@ SCENARIO("logs are read on demand, as far as credit goes") {
     CHECK(one.master.stream_ends.back() == "not_found");
 }
 
+SCENARIO("a followed log that the Engine has lost sight of goes on where it stalled") {
+    ClusterOfOne one;
+    one.options.log_stall_limit = std::chrono::milliseconds(20);
+    one.start();
+    one.run_until([&] { return one.master.host.docker_up; });
+    one.master.launch("demo.1", "demo:1");
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Running); });
+    one.docker.write_log(demo_container, "one\n");
+    one.docker.write_log(demo_container, "two\n");
+    one.run_until([&] { return one.master.has_stream(); });
+    one.master.open_logs(1, "demo.1", true, 4000);
+    one.run_until([&] { return one.master.log_text == "one\ntwo\n"; });
+    one.docker.stall_logs();
+    one.docker.write_log(demo_container, "three\n");
+    one.run_until([&] { return one.master.log_text.size() > 8; });
+    CHECK(one.master.log_text == "one\ntwo\nthree\n");
+    one.docker.write_log(demo_container, "four\n");
+    one.run_until([&] { return one.master.log_text == "one\ntwo\nthree\nfour\n"; });
+    one.docker.exit(demo_container, 0);
+    one.run_until([&] { return !one.master.stream_ends.empty(); });
+    CHECK(one.master.stream_ends == std::vector<std::string>{""});
+}
+
 SCENARIO("a stream connection that is refused introduces itself again") {
     ClusterOfOne one;
     one.master.stream_refusals = 1;
