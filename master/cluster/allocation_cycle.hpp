@@ -16,7 +16,7 @@ struct Cluster::Candidate {
 
 struct Cluster::Cycle {
     /// Work that one turn of the loop may do; a unit is looking at one host.
-    std::int64_t budget = 16'000;
+    std::int64_t budget = 8'000;
     std::map<Shares::Client, std::vector<Demand*>> demands;
     std::map<const Demand*, std::vector<Candidate>> candidates; ///< heaps, the best first
     std::set<const Demand*> waits_for_offers;                   ///< that may not be rescinded yet

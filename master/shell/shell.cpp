@@ -319,7 +319,9 @@ awaitable<> Shell::commit_pending() {
         commit_seconds_.observe(seconds_since(began));
     }
     if (!failure) {
+        committing_ = true; // whoever reads meanwhile answers after what is let go before
         co_await release(std::move(batch));
+        committing_ = false;
         co_return;
     }
     failed_commits_.increment();
