@@ -1,6 +1,7 @@
 #include "executor/tasks/task_book.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 namespace methos::executor {
 
@@ -125,7 +126,9 @@ Orders TaskBook::docker_down(const Now& now) {
     Orders orders;
     docker_up_ = false;
     // The next list names them again. An inspect that is under way will be answered.
-    std::erase_if(adoptions_, [](const auto& entry) { return entry.second.again_at.has_value(); });
+    std::erase_if(adoptions_, [](const auto& entry) {
+        return entry.second.again_at.has_value() || entry.second.known;
+    });
     step_all(event::DockerDown(), now, orders);
     return orders;
 }
@@ -203,23 +206,56 @@ Orders TaskBook::inspected(const std::string& container_id, const Event& answer,
         adoption.again_at = now.mono + adopt_retry;
         return orders;
     }
-    const auto row = std::move(adoption.row);
-    adoptions_.erase(found);
+    auto task = adoption.row.task;
     if (const auto* seen = std::get_if<event::Seen>(&answer)) {
-        adopt_as(seen->facts, now, orders);
+        adoption.row = seen->facts;
+        task = seen->facts.task;
+        adoption.known = true;
     } else if (failed && docker_up_) {
         orders.emplace_back(
             order::Note{true,
                         "Docker lists a container but cannot inspect it; going by the list",
-                        TaskName(row.task),
-                        row.id});
-        adopt_as(row, now, orders);
-        if (has_process(row.status)) { // the list does not say where to ask for its health
-            step(TaskName(row.task), event::Hint(), now, orders);
-        }
+                        TaskName(task),
+                        container_id});
+        adoption.known = true;
+        adoption.by_list = true;
+    } else {
+        adoptions_.erase(found);
     }
+    adopt_best(task, now, orders);
     adoption_ended(now, orders);
     return orders;
+}
+
+/// Of several containers of one task the one that runs, then the newest; when all are known. The
+/// next list has the others removed.
+void TaskBook::adopt_best(const std::string& task, const Now& now, Orders& orders) {
+    const Adoption* best = nullptr;
+    const auto rank_of = [](const Adoption& adoption) {
+        const auto& row = adoption.row;
+        return std::tuple(has_process(row.status), row.attempt, row.started_at);
+    };
+    for (const auto& [id, adoption] : adoptions_) {
+        if (adoption.row.task != task) {
+            continue;
+        }
+        if (!adoption.known) {
+            return;
+        }
+        if (best == nullptr || rank_of(*best) < rank_of(adoption)) {
+            best = &adoption;
+        }
+    }
+    if (best == nullptr) {
+        return;
+    }
+    const auto chosen = *best;
+    std::erase_if(adoptions_, [&task](const auto& entry) { return entry.second.row.task == task; });
+    adopt_as(chosen.row, now, orders);
+    if (chosen.by_list && has_process(chosen.row.status)) {
+        // The list does not say where to ask for its health.
+        step(TaskName(task), event::Hint(), now, orders);
+    }
 }
 
 void TaskBook::adopt_as(const ContainerFacts& facts, const Now& now, Orders& orders) {

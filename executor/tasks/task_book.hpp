@@ -131,7 +131,9 @@ class TaskBook {
     struct Adoption {
         ContainerFacts row;
         int tries = 0;
-        std::optional<MonoTime> again_at; ///< none: an inspect is under way
+        std::optional<MonoTime> again_at; ///< none: an inspect is under way, or `known`
+        bool known = false;               ///< waits for others of the same task
+        bool by_list = false;             ///< known from the list only
     };
 
     void step(const TaskName& name, const Event& event, const Now& now, Orders& orders);
@@ -139,6 +141,7 @@ class TaskBook {
     void step_all(const Event& event, const Now& now, Orders& orders);
     void compare(const std::vector<ContainerFacts>& list, const Now& now, Orders& orders);
     void adopt(const ContainerFacts& row, Orders& orders);
+    void adopt_best(const std::string& task, const Now& now, Orders& orders);
     void adopt_as(const ContainerFacts& facts, const Now& now, Orders& orders);
     void adoption_ended(const Now& now, Orders& orders);
     [[nodiscard]] std::vector<TaskName> superseded_by(const Task& task,

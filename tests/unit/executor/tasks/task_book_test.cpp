@@ -241,6 +241,42 @@ SCENARIO("two containers carry one task's labels") {
     }
 }
 
+SCENARIO("of two containers of one task a new executor goes on with the one that runs") {
+    Bench bench;
+    auto ended = container_of("demo.1", Status::Exited);
+    ended.id = "ended";
+    auto running = container_of("demo.1", Status::Running);
+    running.id = "running";
+    const bool is_ended_first = GENERATE(true, false);
+    const auto list = is_ended_first ? std::vector{ended, running} : std::vector{running, ended};
+    (void)bench.book.docker_up(list, bench.now);
+    const auto first = bench.book.inspected(list[0].id, event::Seen{list[0]}, bench.now);
+    CHECK(bench.book.find(TaskName("demo.1")) == nullptr);
+    CHECK(count<order::TellInventory>(first) == 0);
+    const auto second = bench.book.inspected(list[1].id, event::Seen{list[1]}, bench.now);
+    CHECK(count<order::TellInventory>(second) == 1);
+    REQUIRE(bench.book.inventory().size() == 1);
+    CHECK(bench.book.inventory().front().state == TaskState::Running);
+    CHECK(bench.book.inventory().front().container_id == "running");
+    CHECK(count<order::RemoveStray>(bench.book.listed(list, bench.now)) == 1);
+}
+
+SCENARIO("two containers of one task are looked at anew when Docker goes away between them") {
+    Bench bench;
+    auto ended = container_of("demo.1", Status::Exited);
+    ended.id = "ended";
+    auto gone = container_of("demo.1", Status::Running);
+    gone.id = "gone";
+    (void)bench.book.docker_up({ended, gone}, bench.now);
+    (void)bench.book.inspected("ended", event::Seen{ended}, bench.now);
+    (void)bench.book.docker_down(bench.now);
+    (void)bench.book.inspected("gone", event::InspectFailed(), bench.now);
+    const auto again = bench.to_known({ended});
+    CHECK(count<order::InspectFound>(again) == 1);
+    CHECK(count<order::TellInventory>(again) == 1);
+    CHECK(bench.book.inventory().size() == 1);
+}
+
 SCENARIO("only the newest ended container of an app is kept") {
     Bench bench;
     (void)bench.to_known(
