@@ -94,6 +94,7 @@ class Lifecycle {
     void on(const event::DockerDoubted&, const Now& now);
     void on(const event::Hint& hint, const Now& now);
     void on(const event::Runs&, const Now& now);
+    void on(const event::ProcessLost&, const Now& now);
     void on(const event::Health& health, const Now& now);
     void on(const event::DockerDown&, const Now& now);
     void on(const event::DockerUp&, const Now& now);
@@ -107,6 +108,7 @@ class Lifecycle {
     void decide_created(const Now& now);
     void decide_running(const Now& now);
     void decide_exited(const Now& now);
+    [[nodiscard]] std::string running_message() const;
     void decide_stop(const Now& now);
     void decide_cleanup(const Now& now);
 

@@ -21,6 +21,7 @@ constexpr Duration settle_poll = 250ms;
 constexpr Duration adopted_settle = 3s; // of a start that the previous executor had sent
 constexpr Duration stop_slack = 2s;     // what the Engine may take beyond the grace
 constexpr const char* paused_message = "paused in Docker: `docker unpause` lets it go on";
+constexpr const char* oom_message = "one of its processes ran out of memory and was killed";
 constexpr Duration force_first = 2s;
 constexpr Duration force_cap = 10s;
 
@@ -147,14 +148,18 @@ void Lifecycle::decide_present(const Now& now) {
         wake(not_before_);
         return;
     case Status::Exited:
-    case Status::Dead:
-        if (!holder_is_this_attempt() && remove_wanted_) {
+    case Status::Dead: {
+        // A removal that was refused leaves it dead, also when it has never run.
+        const bool was_never_started = facts_.started_at == WallTime();
+        const bool is_wanted_away = was_never_started && (pending_end_ || remove_wanted_);
+        if (is_wanted_away || (!holder_is_this_attempt() && remove_wanted_)) {
             call_ = Call::Remove;
             actions_.emplace_back(action::Remove{facts_.id});
             return;
         }
         decide_exited(now);
         return;
+    }
     }
 }
 
@@ -229,16 +234,30 @@ void Lifecycle::decide_running(const Now& now) {
     start_sent_ = true;
     outage_ = false;
     docker_proven_ = false;
-    const auto message = facts_.status == Status::Paused ? paused_message : illness_;
+    const auto message = running_message();
+    // Somebody may have restarted it.
     const bool is_elsewhere =
-        !facts_.ip_addresses.empty() && last_.ip_addresses != facts_.ip_addresses;
-    const bool is_news = last_.message != message || last_.healthy != healthy_ || is_elsewhere;
+        !facts_.ip_addresses.empty() &&
+        (last_.ip_addresses != facts_.ip_addresses || last_.host_ports != facts_.host_ports);
+    const bool is_news = last_.message != message || last_.healthy != healthy_ || is_elsewhere ||
+                         last_.started_at != facts_.started_at;
     if (!running_reported_ || (is_news && last_.state == TaskState::Running)) {
         running_reported_ = true;
         const auto reason = healthy_ == false ? Reason::HealthCheckFailed : Reason::None;
         report(TaskState::Running, reason, message, true, now);
     }
     decide_stop(now);
+}
+
+/// What people are to know of it while it runs.
+std::string Lifecycle::running_message() const {
+    if (facts_.status == Status::Paused) {
+        return paused_message;
+    }
+    if (illness_.empty() && facts_.oom_killed) {
+        return oom_message;
+    }
+    return illness_;
 }
 
 void Lifecycle::decide_stop(const Now& now) {

@@ -258,6 +258,16 @@ void Lifecycle::on(const event::Runs&, const Now&) {
     }
 }
 
+void Lifecycle::on(const event::ProcessLost&, const Now& now) {
+    if (!is_running()) {
+        return;
+    }
+    const auto state = kill_grace_ ? TaskState::Killed : TaskState::Failed;
+    const auto reason = kill_grace_ ? kill_reason_ : Reason::CommandExited;
+    end(End{state, reason, "its process is gone, and Docker does not notice; restart Docker", {}},
+        now);
+}
+
 void Lifecycle::on(const event::Health& health, const Now&) {
     if (outcome_ || !running_reported_ || kill_grace_) {
         return; // it is not up, or on its way out

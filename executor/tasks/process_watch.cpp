@@ -34,7 +34,7 @@ void ProcessWatch::saw(const TaskName& name, const ContainerFacts& facts) {
     }
     watched_.erase(name);
     if (runs && is_process_of(facts.id, facts.pid, proc_dir_)) {
-        watched_.emplace(name, Watched{facts.id, facts.pid, std::nullopt});
+        watched_.emplace(name, Watched{facts.id, facts.pid, std::nullopt, 0});
     }
 }
 
@@ -43,11 +43,12 @@ std::vector<ProcessWatch::Lost> ProcessWatch::check(MonoTime now) {
     for (auto& [name, watched] : watched_) {
         if (is_process_of(watched.container_id, watched.pid, proc_dir_)) {
             watched.gone_since.reset();
+            watched.times_told = 0;
         } else if (!watched.gone_since) {
             watched.gone_since = now;
         } else if (now - *watched.gone_since > gone_limit) {
             watched.gone_since = now;
-            lost.push_back(Lost{name, watched.container_id, watched.pid});
+            lost.push_back(Lost{name, watched.container_id, watched.pid, ++watched.times_told});
         }
     }
     return lost;

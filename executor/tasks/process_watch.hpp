@@ -34,6 +34,7 @@ class ProcessWatch {
         TaskName name;
         std::string container_id;
         std::int64_t pid = 0;
+        int times = 0; ///< it was told, this one included
     };
 
     /// Tasks whose process has been gone for more than 10 s without a word from Docker; each again
@@ -45,6 +46,7 @@ class ProcessWatch {
         std::string container_id;
         std::int64_t pid = 0;
         std::optional<MonoTime> gone_since;
+        int times_told = 0;
     };
 
     std::string proc_dir_;

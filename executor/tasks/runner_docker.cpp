@@ -7,6 +7,12 @@
 
 namespace methos::executor {
 
+namespace {
+
+constexpr int lost_kills_max = 3; // one with each list
+
+} // namespace
+
 void TaskRunner::docker_up(const docker::EngineVersion& version,
                            const docker::EngineInfo& info,
                            const ContainerList& list) {
@@ -60,9 +66,14 @@ void TaskRunner::docker_signalled(const TaskName& name, const docker::Event& eve
     }
 }
 
-/// A kill makes dockerd notice that the process is gone; then it ends as any other.
+/// A kill makes dockerd notice that the process is gone; then it ends as any other. A dockerd that
+/// ignores kills is believed no longer.
 void TaskRunner::kill_lost_processes() {
     for (const auto& lost : processes_.check(clock_.now().mono)) {
+        if (lost.times > lost_kills_max) {
+            deliver(lost.name, event::ProcessLost());
+            continue;
+        }
         log::warning("Docker has missed the end of a task's process; killing the container",
                      {{"task", lost.name.value}, {"container", lost.container_id}});
         auto call = calls_.force_kill(lost.container_id);

@@ -87,6 +87,9 @@ struct Hint {
 /// An Engine event says that the container was started. It may come after the event of its end.
 struct Runs {};
 
+/// Its process is gone, and Docker says for ever that it runs, whatever it is told.
+struct ProcessLost {};
+
 /// What its health checks say, when it changes.
 struct Health {
     bool healthy = false;
@@ -124,6 +127,7 @@ using Event = std::variant<event::Begin,
                            event::DockerDoubted,
                            event::Hint,
                            event::Runs,
+                           event::ProcessLost,
                            event::Health,
                            event::DockerDown,
                            event::DockerUp,

@@ -85,6 +85,15 @@ Event DockerModel::remove(const std::string& id) {
     return event::Removed();
 }
 
+Event DockerModel::refuse_removal(const std::string& id, WallTime now) {
+    constexpr int killed = 137;
+    (void)end(id, killed, now);
+    if (const auto found = containers_.find(id); found != containers_.end()) {
+        found->second.state.status = docker::ContainerStatus::Dead;
+    }
+    return event::RemoveFailed();
+}
+
 bool DockerModel::end(const std::string& id, int exit_code, WallTime now) {
     const auto found = containers_.find(id);
     if (found == containers_.end() || !found->second.is_running()) {

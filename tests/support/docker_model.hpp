@@ -37,6 +37,8 @@ class DockerModel {
     refuse_start(const std::string& id, executor::CallFailure failure, const std::string& why);
     [[nodiscard]] executor::Event inspect(const std::string& id_or_name) const;
     executor::Event remove(const std::string& id);
+    /// The container is killed and left dead, as by a busy device.
+    executor::Event refuse_removal(const std::string& id, WallTime now);
     /// Its process ends. False when it does not run.
     bool end(const std::string& id, int exit_code, WallTime now);
 

@@ -37,6 +37,9 @@ struct Bench {
         facts.attempt = 1;
         facts.host_ports = {31000};
         facts.ip_addresses = {"172.17.0.2"};
+        if (status != ContainerFacts::Status::Created) {
+            facts.started_at = WallTime(std::chrono::seconds(1'699'999'000));
+        }
         facts.finished_at = WallTime(std::chrono::seconds(1'700'000'000));
         return facts;
     }

@@ -182,4 +182,46 @@ SCENARIO("while Docker is away nothing is said to have ended") {
     CHECK(states(up) == std::vector{TaskState::Killing});
 }
 
+SCENARIO("a container that never ran and cannot be removed is not taken for one that has ended") {
+    Bench bench;
+    bench.to_started();
+    (void)bench.feed(event::StartFailed{CallFailure::Permanent, "no such device"});
+    auto dead = Bench::facts(Status::Created, 128);
+    REQUIRE(find<action::Remove>(bench.feed(event::Seen{dead})) != nullptr);
+    dead.status = Status::Dead; // device or resource busy
+    for (int i = 0; i < 5; ++i) {
+        CHECK(states(bench.feed(event::RemoveFailed())).empty());
+        bench.now.mono += 10s;
+        REQUIRE(find<action::Inspect>(bench.feed(event::Timer())) != nullptr);
+        const auto seen = bench.feed(event::Seen{dead});
+        CHECK(states(seen).empty());
+        REQUIRE(find<action::Remove>(seen) != nullptr);
+    }
+    const auto ended = bench.feed(event::Removed());
+    CHECK(states(ended) == std::vector{TaskState::Failed});
+    CHECK(report_of(ended).message.find("no such device") != std::string::npos);
+}
+
+SCENARIO(
+    "a process that is gone for certain ends its task, whatever Docker says of its container") {
+    Bench bench;
+    (void)bench.to_running();
+    const bool is_killed = GENERATE(false, true);
+    if (is_killed) {
+        (void)bench.feed(event::Kill{10s});
+    }
+    const auto ended = bench.feed(event::ProcessLost());
+    const auto state = is_killed ? TaskState::Killed : TaskState::Failed;
+    CHECK(states(ended) == std::vector{state});
+    THEN("it is told once, and Docker is asked again and again to remove the container") {
+        CHECK(states(bench.feed(event::ProcessLost())).empty());
+        (void)bench.feed(event::TerminalAcked());
+        (void)bench.feed(event::RemoveFailed());
+        bench.now.mono += 10s;
+        REQUIRE(find<action::Inspect>(bench.feed(event::Timer())) != nullptr);
+        const auto seen = bench.feed(event::Seen{Bench::facts(Status::Running)});
+        CHECK(find<action::Remove>(seen) != nullptr);
+    }
+}
+
 } // namespace methos::executor

@@ -147,6 +147,7 @@ void ModelDocker::random_event() {
         for (const auto& [id, container] : docker_.containers()) {
             if (container.state.status == docker::ContainerStatus::Exited && chance(50)) {
                 docker_.start_by_hand(id, now_.wall);
+                ++starts_by_hand;
                 feed(event::Runs());
             }
         }
@@ -259,6 +260,9 @@ Event ModelDocker::effect(const Action& action) {
         return event::DockerProven();
     }
     if (const auto* remove = std::get_if<action::Remove>(&action)) {
+        if (!calm_ && chance(20)) {
+            return docker_.refuse_removal(remove->container_id, now_.wall);
+        }
         return docker_.remove(remove->container_id);
     }
     return event::Hint();

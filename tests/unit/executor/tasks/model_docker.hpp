@@ -22,6 +22,7 @@ class ModelDocker {
     // ---- what must hold
     int starts_of_one_container_max = 0;
     int running_reports = 0;
+    int starts_by_hand = 0;
     int terminal_reports = 0;
     int reports_after_terminal = 0;
     bool terminal_while_running = false;

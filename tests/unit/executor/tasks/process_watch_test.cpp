@@ -54,7 +54,11 @@ SCENARIO("a process that is gone while Docker says it runs is a lost exit") {
         REQUIRE(lost.size() == 1);
         CHECK(lost.front().name == demo);
         CHECK(lost.front().container_id == "c0ffee");
+        CHECK(lost.front().times == 1);
         CHECK(proc.watch.check(start + 42s).empty());
+        const auto again = proc.watch.check(start + 60s);
+        REQUIRE(again.size() == 1);
+        CHECK(again.front().times == 2);
     }
     SECTION("also when its pid is somebody else's by now") {
         proc.run(7, "/docker/another");
