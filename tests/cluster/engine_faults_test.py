@@ -127,5 +127,56 @@ class WithLiveRestoreTest(EngineFaultsCase):
         self.assert_blames_docker(apps, before)
 
 
+    def test_what_ends_by_itself_while_docker_is_dead_is_its_own_end(self):
+        app = self.deploy("ended-unseen", 1, cmd="trap 'exit 7' USR1; sleep 1000 & wait")
+        before = self.container_of(app)
+        self.host.kill_dockerd()
+        os.kill(before["State"]["Pid"], signal.SIGUSR1)  # docker-init hands it on
+        wait_until("its process is gone", lambda: not pathlib.Path(f"/proc/{before['State']['Pid']}").exists(),
+                   SETTLE_SECONDS)
+        self.host.start_dockerd()
+        self.host.wait_dockerd()
+        wait_until("its end is told", lambda: self.last_failure(app), SETTLE_SECONDS)
+        self.assertRegex(self.last_failure(app), "exited with code 7")
+        self.wait_running(app, 1)
+        self.assertNotEqual(before["Id"], self.container_of(app)["Id"])
+
+    def test_a_killed_containerd_fails_no_launch_and_no_task(self):
+        kept = self.deploy("containerd-kept", 1)
+        before = self.snapshot(kept)
+        pid = int((self.host.folder / "exec/containerd/containerd.pid").read_text(encoding="ascii"))
+        os.kill(pid, signal.SIGKILL)  # dockerd starts another
+        launched = self.deploy("containerd-launched", 1, backoffSeconds=BLAMED_SECONDS,
+                               maxLaunchDelaySeconds=BLAMED_SECONDS)
+        self.assertEqual("", self.last_failure(launched))
+        self.assertEqual(before, self.snapshot(kept))
+
+    def test_a_killed_shim_ends_its_task_once(self):
+        app = self.deploy("shim-killed", 1)
+        before = self.container_of(app)
+        os.kill(parent_of(before["State"]["Pid"]), signal.SIGKILL)
+        wait_until("its end is told", lambda: self.last_failure(app), SETTLE_SECONDS)
+        self.assertRegex(self.last_failure(app), "137")  # what inspect says; the event says 255
+        self.wait_running(app, 1)
+        self.assertNotEqual(before["Id"], self.container_of(app)["Id"])
+        self.assertFalse(pathlib.Path(f"/proc/{before['State']['Pid']}").exists())
+
+    def test_a_container_that_was_restarted_unseen_is_found_where_it_is_now(self):
+        app = self.deploy("restarted-unseen", 1)
+        task = self.running_tasks(app)[0]
+        container = self.container_of(app)
+        self.host.executor.kill()
+        self.host.docker.post(f"/containers/{container['Id']}/restart?t=1")
+        self.host.start_executor()
+        self.wait_hosts_up()
+
+        def is_told():
+            now = self.running_tasks(app)[0]
+            address = self.container_of(app)["NetworkSettings"]["Networks"]["bridge"]["IPAddress"]
+            return (now["id"] == task["id"] and now["startedAt"] != task["startedAt"]
+                    and now["ipAddresses"][0]["ipAddress"] == address)
+        wait_until("the same task is told at its new address, with its new start", is_told, SETTLE_SECONDS)
+
+
 if __name__ == "__main__":
     cluster_case.main()
