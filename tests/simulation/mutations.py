@@ -155,7 +155,7 @@ MUTATIONS = {
         "bool knows_containers() const { return listed_; }",
         "bool knows_containers() const { return true; }"),
     "inventory-during-adoption": (
-        "an inventory does not wait for adoptions", TASKS + "task_book.cpp",
+        "an inventory does not wait for adoptions", TASKS + "task_book_adoption.cpp",
         "    if (!adoptions_.empty() || !docker_up_) {", "    if (!docker_up_) {"),
     "launch-not-known-again": (
         "a repeated LAUNCH begins anew", TASKS + "task_book.cpp",

@@ -105,6 +105,7 @@ void ScriptedMaster::take_hello(const bus::PeerId& peer, const wire::Hello& hell
         stream_ = peer;
     } else {
         control_ = peer;
+        stream_ = bus::PeerId(); // belonged to the session before
         mark_ = wire::SessionMark{mark_.session + 1 + 100 * epoch_, epoch_};
         stamps_.clear();
         ++hellos;

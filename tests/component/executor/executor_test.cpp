@@ -403,6 +403,35 @@ SCENARIO("a followed log that the Engine has lost sight of goes on where it stal
     CHECK(one.master.stream_ends == std::vector<std::string>{""});
 }
 
+SCENARIO("logs of before an executor's restart are there after it") {
+    Joined one;
+    one.launch_and_wait("demo.1");
+    one.docker.write_log(demo_container, "before\n");
+    one.stop(false);
+    one.docker.write_log(demo_container, "meanwhile\n");
+    const int inventories = one.master.inventories;
+    one.start();
+    one.run_until([&] { return one.master.inventories > inventories && one.master.has_stream(); });
+    one.master.open_logs(1, "demo.1", false, 4000);
+    one.run_until([&] { return !one.master.stream_ends.empty(); });
+    CHECK(one.master.log_text == "before\nmeanwhile\n");
+}
+
+SCENARIO("a removal that somebody else has begun is waited for") {
+    Joined one;
+    one.launch_and_wait("demo.1");
+    FakeFault fault;
+    fault.call = "DELETE /containers/";
+    fault.status = 409;
+    fault.body = R"({"message":"removal of container c1 is already in progress"})";
+    fault.times = 2;
+    one.docker.inject(fault);
+    one.master.kill("demo.1", 1000);
+    one.run_until([&] { return one.docker.containers().empty(); });
+    CHECK(one.master.states("demo.1") == std::vector{TaskState::Running, TaskState::Killed});
+    CHECK(one.docker.count("DELETE /containers/") == 3);
+}
+
 SCENARIO("a stream connection that is refused introduces itself again") {
     ClusterOfOne one;
     one.master.stream_refusals = 1;

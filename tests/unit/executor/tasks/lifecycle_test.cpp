@@ -364,7 +364,8 @@ TEST_CASE("the lifecycle's promises hold for any order of events") {
     for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
         test::ModelDocker docker(seed);
         docker.run();
-        const bool holds = docker.starts_of_one_container_max <= 1 && docker.running_reports <= 1 + docker.starts_by_hand &&
+        const bool holds = docker.starts_of_one_container_max <= 1 &&
+                           docker.running_reports <= 1 + docker.starts_by_hand &&
                            docker.terminal_reports == 1 && docker.reports_after_terminal == 0 &&
                            docker.forgotten && !docker.terminal_while_running &&
                            !docker.left_behind;

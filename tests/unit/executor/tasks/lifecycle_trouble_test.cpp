@@ -140,6 +140,59 @@ SCENARIO("a name conflict is resolved by looking at who has the name") {
     }
 }
 
+SCENARIO("a name that Docker holds for nobody is given up for another one") {
+    Bench bench;
+    (void)bench.feed(event::Begin());
+    auto actions = bench.feed(event::ImageReady{"sha256:1"});
+    for (int round = 0; round < 3; ++round) {
+        REQUIRE(find<action::Create>(actions) != nullptr);
+        CHECK(find<action::Create>(actions)->name_suffix.empty());
+        REQUIRE(find<action::Inspect>(bench.feed(
+                    event::CreateFailed{CallFailure::NameConflict, "taken"})) != nullptr);
+        CHECK(find<action::Create>(bench.feed(event::Missing())) == nullptr);
+        bench.now.mono += 10s;
+        actions = bench.feed(event::Timer());
+    }
+    REQUIRE(find<action::Create>(actions) != nullptr);
+    CHECK(find<action::Create>(actions)->name_suffix == "-r3");
+}
+
+SCENARIO("of two exit codes the one that inspect says is told") {
+    Bench bench;
+    (void)bench.to_running();
+    const auto looked = bench.feed(event::Hint{255}); // of a killed shim
+    REQUIRE(find<action::Inspect>(looked) != nullptr);
+    WHEN("inspect has one") {
+        (void)bench.feed(event::Seen{Bench::facts(Status::Exited, 137)});
+        CHECK(report_of(bench.feed(event::DockerProven())).exit_code == 137);
+    }
+    WHEN("the container is gone") {
+        const auto gone = bench.feed(event::Missing());
+        CHECK(report_of(gone).exit_code == 255);
+        CHECK(report_of(gone).reason == Reason::ContainerRemoved);
+    }
+}
+
+SCENARIO("a name that this attempt's own ended container has is reported and not started") {
+    Bench bench;
+    (void)bench.feed(event::Begin());
+    (void)bench.feed(event::ImageReady{"sha256:1"});
+    (void)bench.feed(event::CreateFailed{CallFailure::NameConflict, "taken"});
+    WHEN("it is of this spec") {
+        const auto seen = bench.feed(event::Seen{Bench::facts(Status::Exited, 1)});
+        CHECK(states(seen) == std::vector{TaskState::Running, TaskState::Failed});
+        CHECK(find<action::Start>(seen) == nullptr);
+    }
+    WHEN("it is of another spec") {
+        auto other = Bench::facts(Status::Exited, 1);
+        other.spec_hash = "another";
+        const auto seen = bench.feed(event::Seen{other});
+        CHECK(states(seen).empty());
+        REQUIRE(find<action::Remove>(seen) != nullptr);
+        CHECK(find<action::Create>(bench.feed(event::Removed())) != nullptr);
+    }
+}
+
 SCENARIO("what an earlier executor left behind is found again") {
     auto life = Lifecycle::adopted(Bench::identity());
     Bench bench;
