@@ -62,7 +62,7 @@ struct LogStreams::Stream {
     Gate over;                                 ///< the master wants no more
 };
 
-LogStreams::LogStreams(asio::any_io_executor executor,
+LogStreams::LogStreams(const asio::any_io_executor& executor,
                        docker::Engine& engine,
                        const TaskRunner& runner,
                        SessionOptions options,

@@ -21,7 +21,7 @@ class LogStreams {
   public:
     /// `engine` and `runner` must outlive it. A follow without a line for `stall_limit` is looked
     /// after.
-    LogStreams(asio::any_io_executor executor,
+    LogStreams(const asio::any_io_executor& executor,
                docker::Engine& engine,
                const TaskRunner& runner,
                SessionOptions options,
