@@ -15,6 +15,7 @@ using Status = ContainerFacts::Status;
 
 constexpr Duration keep_ended = 10min; // the newest ended container of an app
 constexpr Duration signal_reach = 60s; // from a signal to an end that is owed to it
+constexpr Duration signal_slack = 5s;  // its event is made when it has been delivered
 /// A starting dockerd ends what a killed one without live-restore left: 11 s were measured.
 constexpr Duration docker_start_max = 60s;
 
@@ -126,8 +127,11 @@ Lifecycle::End Lifecycle::end_of_exit() const {
 
 /// Whether its end is owed to a signal that somebody sent through Docker.
 bool Lifecycle::was_signalled() const {
-    return facts_.signalled_at && *facts_.signalled_at <= facts_.finished_at &&
-           facts_.finished_at - *facts_.signalled_at <= signal_reach;
+    if (!facts_.signalled_at) {
+        return false;
+    }
+    const auto after = facts_.finished_at - *facts_.signalled_at;
+    return -signal_slack <= after && after <= signal_reach;
 }
 
 /// Also by the code that a signal leaves; a program that handles SIGTERM may leave any other.
