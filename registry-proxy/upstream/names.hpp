@@ -82,7 +82,4 @@ class UpstreamTable {
 /// "a:5000" -> "a_5000".
 [[nodiscard]] std::string component_of_host(std::string_view host);
 
-/// `*` matches any run of characters, `?` one.
-[[nodiscard]] bool matches_glob(std::string_view glob, std::string_view text);
-
 } // namespace methos::proxy

@@ -1,6 +1,7 @@
 // Throws broken input at every parser of the registry proxy that reads what clients, upstreams and
 // operators send. Nothing may crash, and what is accepted must hold what its reader promises. Under
 // GCC its own main runs the corpus below and seeded mutations of it; libFuzzer brings its own.
+#include "core/base/glob.hpp"
 #include "registry-proxy/api/range.hpp"
 #include "registry-proxy/api/route.hpp"
 #include "registry-proxy/cache/manifest.hpp"

@@ -166,14 +166,6 @@ TEST_CASE("flags that name no upstream are refused") {
     CHECK_FALSE(table.add(flag).has_value());
 }
 
-TEST_CASE("globs match hosts") {
-    CHECK(matches_glob("*.example.com", "a.b.example.com"));
-    CHECK_FALSE(matches_glob("*.example.com", "example.com"));
-    CHECK_FALSE(matches_glob("*.example.com", "a.example.com.evil"));
-    CHECK(matches_glob("*", ""));
-    CHECK(matches_glob("r?.io", "r1.io"));
-}
-
 TEST_CASE("ranges choose a part, the whole or nothing") {
     using Kind = RangeChoice::Kind;
 

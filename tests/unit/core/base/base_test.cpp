@@ -1,6 +1,7 @@
 // Times, units, errors, ids and backoff: what is read, what is refused, and that printing and
 // reading agree.
 #include "core/base/backoff.hpp"
+#include "core/base/glob.hpp"
 #include "core/base/ids.hpp"
 #include "core/base/units.hpp"
 #include "tests/support/catch.hpp"
@@ -156,4 +157,12 @@ TEST_CASE("a backoff grows to its cap, and starts again after a success") {
     CHECK(backoff.next() == 100ms);
     Backoff jittered({100ms, 500ms, 2.0, 0.2}, [] { return 0.5; });
     CHECK(jittered.next() == 90ms);
+}
+
+TEST_CASE("globs match whole names") {
+    CHECK(matches_glob("*.example.com", "a.b.example.com"));
+    CHECK_FALSE(matches_glob("*.example.com", "example.com"));
+    CHECK_FALSE(matches_glob("*.example.com", "a.example.com.evil"));
+    CHECK(matches_glob("*", ""));
+    CHECK(matches_glob("r?.io", "r1.io"));
 }
