@@ -96,6 +96,9 @@ int run_host_inspect(Session& session, const std::string& name) {
     const auto document = host_in(answer);
     terminal.out << text(document, "hostname") << "  " << text(document, "id") << "  "
                  << text(document, "state") << "  " << text(document, "address") << "\n";
+    if (const auto trouble = text(document, "trouble"); !trouble.empty()) {
+        terminal.out << "takes no new tasks: " << trouble << "\n";
+    }
     Table table({"TASK", "FRAMEWORK", "STATE", "CPUS", "MEMORY", "MESSAGE"});
     const auto tasks = document.find("taskList");
     if (tasks != document.end() && tasks->is_array()) {

@@ -180,6 +180,7 @@ struct HostInfo {
     std::string docker_version; ///< empty while Docker is down
     std::string docker_api;
     bool docker_up = false;
+    std::string trouble; ///< why it takes no new tasks for now, for people; empty: it takes them
     std::string build;
     friend bool operator==(const HostInfo&, const HostInfo&) = default;
 };

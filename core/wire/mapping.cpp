@@ -240,6 +240,7 @@ void to_wire(const HostInfo& info, Host& out) {
     out.set_docker_up(info.docker_up);
     out.set_docker_version(clean_text(info.docker_version, name_bytes_max));
     out.set_docker_api(clean_text(info.docker_api, name_bytes_max));
+    out.set_trouble(clean_text(info.trouble, name_bytes_max));
 }
 
 Result<HostInfo> from_wire(const Host& in) {
@@ -253,6 +254,7 @@ Result<HostInfo> from_wire(const Host& in) {
     check.that(in.role().find(' ') == std::string::npos, "role", "holds a blank");
     check.line("docker_version", in.docker_version(), name_bytes_max);
     check.line("docker_api", in.docker_api(), name_bytes_max);
+    check.line("trouble", in.trouble(), name_bytes_max);
     check.length("ports", in.ports_size(), host_port_ranges_max);
 
     HostInfo info;
@@ -281,6 +283,7 @@ Result<HostInfo> from_wire(const Host& in) {
     info.docker_up = in.docker_up();
     info.docker_version = in.docker_version();
     info.docker_api = in.docker_api();
+    info.trouble = in.trouble();
     return check.finish(std::move(info));
 }
 

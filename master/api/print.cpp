@@ -158,6 +158,7 @@ json print_host(const cluster::Host& host) {
                           {"ranges", format_ports(host.info.resources.ports)}};
     return {{"id", host.info.id.value},
             {"hostname", host.info.hostname},
+            {"trouble", host.info.trouble},
             {"state", std::string(shown_state(host))},
             {"address", host.info.address},
             {"role", host.info.role},

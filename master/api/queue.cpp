@@ -43,6 +43,7 @@ std::string_view marathon_word(Unfit reason) {
     case Unfit::NotUp:
         return {};
     case Unfit::Drain:
+    case Unfit::Trouble:
         return "AgentMaintenance";
     case Unfit::Role:
     case Unfit::Reservation:

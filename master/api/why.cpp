@@ -53,6 +53,9 @@ std::string phrase(Unfit reason, std::size_t hosts, const Resources& need, const
     case Unfit::Drain:
         return counted(hosts, "host") + (hosts == 1 ? " is" : " are") +
                " cordoned or being drained";
+    case Unfit::Trouble:
+        return counted(hosts, "host") + (hosts == 1 ? " takes" : " take") +
+               " no new tasks (methos hosts inspect says why)";
     case Unfit::Reservation:
         return counted(hosts, "host") + (hosts == 1 ? " is" : " are") +
                " reserved for another role (acceptedResourceRoles can name it)";

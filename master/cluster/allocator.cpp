@@ -55,6 +55,9 @@ Unfit Cluster::unfit_with(const Host& host,
     if (host.duty != Duty::Active) {
         return Unfit::Drain;
     }
+    if (!host.info.trouble.empty()) {
+        return Unfit::Trouble;
+    }
     if (!accepts_role(demand, host.info.role)) {
         return demand.roles.empty() ? Unfit::Reservation : Unfit::Role;
     }
@@ -85,7 +88,7 @@ std::map<Unfit, std::size_t> Cluster::explain(const Demand& demand) const {
 bool Cluster::offerable(const Host& host) const {
     const auto free = host.free();
     return host.state == HostState::Up && host.inventoried && host.duty == Duty::Active &&
-           host.cleared_for.demand.empty() &&
+           host.info.trouble.empty() && host.cleared_for.demand.empty() &&
            (free.milli_cpus >= policy_.offer_milli_cpus_min ||
             free.mem_bytes >= policy_.offer_mem_bytes_min);
 }

@@ -241,6 +241,7 @@ class Cluster {
     void end_session(Host& host);
     void reset_ports(Host& host);
     void tell_changed(const Host& host);
+    static void tell_trouble(const Host& host, Step& step);
     void mark_unreachable(Host& host, const std::string& why, Step& step);
     void lose(Host& host, const std::string& why, Step& step);
     void note_loss(Step& step);

@@ -4,6 +4,7 @@
 #include "core/base/units.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace methos::cluster {
 
@@ -16,6 +17,7 @@ constexpr Duration welcome_allowance = std::chrono::seconds(10);
 bool differs(const HostInfo& a, const HostInfo& b) {
     auto left = a;
     left.docker_up = b.docker_up;
+    left.trouble = b.trouble;
     return !(left == b);
 }
 
@@ -77,6 +79,9 @@ void Cluster::host_joined(SessionNumber session,
     }
     step.note("host " + label_of(host) + " joined from " + host.info.address +
               (host.info.docker_up ? "" : ", but its Docker does not answer"));
+    if (!host.info.trouble.empty()) {
+        tell_trouble(host, step);
+    }
     step.send(session, SendWelcome{});
 }
 
@@ -94,10 +99,10 @@ void Cluster::host_changed(SessionNumber session, HostInfo info, Step& step) {
     host->last_heard = step.now.mono;
     const bool was_up = host->info.docker_up;
     const bool changed = differs(host->info, info);
-    if (changed || !info.docker_up) {
+    if (changed || !info.docker_up || !info.trouble.empty()) {
         withdraw_offers(*host);
     }
-    host->info = std::move(info);
+    const auto trouble_before = std::exchange(host->info, std::move(info)).trouble;
     if (changed) { // else its free ports may be held by offers that stay
         reset_ports(*host);
     }
@@ -114,9 +119,20 @@ void Cluster::host_changed(SessionNumber session, HostInfo info, Step& step) {
         host->grace_until = MonoTime::max();
         step.note("Docker answers again on host " + label_of(*host));
     }
+    if (host->info.trouble != trouble_before) {
+        tell_trouble(*host, step);
+    }
     improved(*host);
     if (changed) {
         save_host(*host, step);
+    }
+}
+
+void Cluster::tell_trouble(const Host& host, Step& step) {
+    if (host.info.trouble.empty()) {
+        step.note("host " + label_of(host) + " takes new tasks again");
+    } else {
+        step.warn("host " + label_of(host) + " takes no new tasks: " + host.info.trouble);
     }
 }
 

@@ -26,6 +26,7 @@ std::string_view to_string(Unfit reason) {
     static constexpr std::array<std::string_view, unfit_count> names{"",
                                                                      "HostNotUp",
                                                                      "HostDraining",
+                                                                     "HostInTrouble",
                                                                      "UnfulfilledRole",
                                                                      "ReservedForAnotherRole",
                                                                      "UnfulfilledConstraint",

@@ -143,6 +143,7 @@ enum class Unfit : std::uint8_t {
     None,
     NotUp,
     Drain,       ///< cordoned, draining or drained
+    Trouble,     ///< its executor says why: HostInfo::trouble
     Role,        ///< not among the roles the demand accepts
     Reservation, ///< the host is reserved for another role
     Constraint,
@@ -153,7 +154,7 @@ enum class Unfit : std::uint8_t {
     Gpus,
     Ports,
 };
-constexpr std::size_t unfit_count = 12;
+constexpr std::size_t unfit_count = 13;
 
 /// How many hosts fall to each reason, by Unfit.
 using Reasons = std::array<std::uint32_t, unfit_count>;

@@ -23,6 +23,7 @@ inline HostInfo host() {
     info.docker_version = "20.10.24";
     info.docker_api = "1.41";
     info.docker_up = true;
+    info.trouble = "its disk is nearly full";
     return info;
 }
 

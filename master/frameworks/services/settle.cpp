@@ -269,7 +269,8 @@ void Services::task_changed(const cluster::Task& task, TaskState /*before*/, clu
     app->last_end = std::move(end);
     const bool was_ill = task.reason == Reason::HealthCheckFailed; // killed by its executor
     const bool by_itself = !task.kill_wanted && (task.reported != TaskState::Killed || was_ill);
-    if (by_itself && !is_of_the_host(task.reason)) {
+    const bool host_in_trouble = host != nullptr && !host->info.trouble.empty();
+    if (by_itself && !is_of_the_host(task.reason) && !host_in_trouble) {
         delay_next(*app, step.now);
     }
     if (by_itself && task.reported != TaskState::Finished) {

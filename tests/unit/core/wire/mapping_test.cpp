@@ -140,6 +140,7 @@ TEST_CASE("hosts that cannot be are refused") {
             {"role", [](auto& host) { host.set_role("a\tb"); }},
             {"docker_version", [](auto& host) { host.set_docker_version("20\x7f"); }},
             {"docker_api", [](auto& host) { host.set_docker_api("1.41\n"); }},
+            {"trouble", [](auto& host) { host.set_trouble("a\x1b[2J"); }},
             {"milli_cpus", [](auto& host) { host.set_milli_cpus(-1); }},
             {"milli_cpus", [](auto& host) { host.set_milli_cpus(wire::milli_cpus_max + 1); }},
             {"mem_bytes", [](auto& host) { host.set_mem_bytes(INT64_MIN); }},

@@ -3,9 +3,11 @@
 // it.
 #include "tests/support/catch.hpp"
 #include "tests/support/heart_lab.hpp"
+#include "tests/support/offer_taker.hpp"
 
 using namespace methos;
 using methos::test::HeartLab;
+using methos::test::OfferTaker;
 
 namespace {
 
@@ -65,4 +67,43 @@ SCENARIO("a host's attributes and role are followed while it runs") {
     REQUIRE(lab.count(TaskState::Staging) == 2);
     REQUIRE(lab.put(HeartLab::app("/unreserved", 1)));
     REQUIRE(lab.count(TaskState::Staging) == 2);
+}
+
+SCENARIO("a host whose executor tells of trouble keeps what it has and gets nothing new") {
+    HeartLab lab;
+    OfferTaker f("f");
+    lab.join("a");
+    REQUIRE(lab.put(HeartLab::app("/demo", 2)));
+    lab.run_all();
+    REQUIRE(lab.put(HeartLab::app("/late", 1)));
+    const auto late = lab.tasks_in(TaskState::Staging).front();
+    lab.cluster().add_framework(f, OfferTaker::classic());
+    lab.decide();
+    REQUIRE(f.offers.size() == 1);
+    auto info = HeartLab::host_info("a");
+    info.trouble = "Docker's disk is nearly full";
+    change(lab, info);
+    REQUIRE(f.rescinded == 1);
+    const auto& host = *lab.cluster().find_host(info.id);
+    REQUIRE(shown_state(host) == "UP");
+
+    WHEN("it refuses what was on its way, that goes elsewhere at once") {
+        lab.cluster().remove_framework("f"); // it would take all of the other host's offer
+        lab.report(late, TaskState::Dropped);
+        REQUIRE(lab.count(TaskState::Staging) == 0);
+        REQUIRE(lab.count(TaskState::Running) == 2);
+        lab.join("b");
+        REQUIRE(lab.spread(TaskState::Staging) == std::map<std::string, std::size_t>{{"b", 1}});
+    }
+    WHEN("the trouble is over, it is offered again") {
+        change(lab, HeartLab::host_info("a"));
+        REQUIRE(f.offers.size() == 1);
+    }
+    WHEN("it joins anew with its trouble, it still gets nothing") {
+        lab.close("a");
+        lab.cluster().remove_framework("f");
+        lab.join(info, {HeartLab::status(late, TaskState::Dropped)});
+        REQUIRE(lab.count(TaskState::Staging) == 0);
+    }
+    lab.cluster().remove_framework("f");
 }
