@@ -2,6 +2,7 @@
 
 #include "core/http/client.hpp"
 #include "core/observe/log.hpp"
+#include "executor/collect/collector.hpp"
 #include "executor/docker/engine.hpp"
 #include "executor/fetch/fetcher.hpp"
 #include "executor/images/puller.hpp"
@@ -11,6 +12,7 @@
 #include "executor/session/session.hpp"
 #include "executor/tasks/runner.hpp"
 
+#include <algorithm>
 #include <filesystem>
 
 namespace methos::executor {
@@ -36,14 +38,19 @@ http::ClientOptions client_options() {
 
 /// In construction order; destroyed in reverse after stop().
 struct Executor::Parts {
-    Parts(const asio::any_io_executor& executor_, ExecutorOptions options_, HostIdentity identity_)
-        : options(std::move(options_)), executor(executor_), identity(std::move(identity_)),
-          client(executor, client_options()), engine(client, options.docker_socket),
-          relay(make_relay()), images(executor, engine, puller_options()),
-          files(executor, client, fetch_options()), docker_told(executor),
+    Parts(const asio::any_io_executor& executor_,
+          ExecutorOptions options_,
+          HostIdentity identity_,
+          HostSenses senses_)
+        : options(std::move(options_)), senses(std::move(senses_)), executor(executor_),
+          identity(std::move(identity_)), client(executor, client_options()),
+          engine(client, options.docker_socket), relay(make_relay()),
+          images(executor, engine, puller_options()), files(executor, client, fetch_options()),
+          docker_told(executor),
           runner(executor, engine, images, files, runner_options(), runner_handlers()),
           session(executor, runner, session_options(), session_handlers()),
           streams(executor, engine, runner, session_options(), options.log_stall_limit),
+          collector(engine, collector_options(), collector_handlers()),
           group(executor, [](const std::string& child, const Error& error) {
               log::failure("a part of the executor ended unexpectedly", error, {{"part", child}});
           }) {}
@@ -55,10 +62,15 @@ struct Executor::Parts {
         return std::make_unique<LoopbackRelay>(executor, *options.registry_proxy);
     }
 
-    [[nodiscard]] PullerOptions puller_options() const {
+    [[nodiscard]] PullerOptions puller_options() {
         PullerOptions puller;
+        puller.observer.brought = [this](const auto& id, const auto& names, bool is_new) {
+            collector.image_brought(id, names, is_new);
+        };
+        puller.observer.used = [this](const auto& id) { collector.image_used(id); };
         puller.fallback = options.pull_fallback;
         puller.docker_config = options.docker_config;
+        puller.limit = options.pull_limit;
         if (relay) {
             puller.proxy = relay->address();
         } else if (options.registry_proxy) {
@@ -76,7 +88,7 @@ struct Executor::Parts {
         return fetch;
     }
 
-    [[nodiscard]] RunnerOptions runner_options() const {
+    [[nodiscard]] RunnerOptions runner_options() {
         RunnerOptions for_runner;
         for_runner.plan.cluster_key = options.token.server_key;
         for_runner.plan.host = identity.id.value;
@@ -85,17 +97,49 @@ struct Executor::Parts {
         for_runner.plan.policy.forbidden_paths = forbidden_host_paths(options.docker_socket, "");
         const auto cpus = detect_host_resources("").scalars.milli_cpus / milli;
         for_runner.starts_max = static_cast<std::size_t>(cpus) * starts_per_cpu;
+        for_runner.trouble = [this] { return collector.trouble(); };
         return for_runner;
     }
 
     [[nodiscard]] RunnerHandlers runner_handlers() {
         return RunnerHandlers{
-            [this](const std::vector<TaskStatus>& statuses) { session.send_statuses(statuses); },
+            [this](const std::vector<TaskStatus>& statuses) { send_statuses(statuses); },
             [this] {
+                collector.look();
                 docker_told.notify();
                 session.send_host();
             },
             [this] { session.send_inventory(); },
+        };
+    }
+
+    /// A full disk is told before what failed of it, so that no app is blamed.
+    void send_statuses(const std::vector<TaskStatus>& statuses) {
+        const bool failed =
+            std::any_of(statuses.begin(), statuses.end(), [](const TaskStatus& status) {
+                return status.state == TaskState::Failed;
+            });
+        if (failed) {
+            collector.look();
+        }
+        session.send_statuses(statuses);
+    }
+
+    [[nodiscard]] CollectorOptions collector_options() const {
+        CollectorOptions collecting;
+        collecting.watermark = options.disk_watermark;
+        collecting.images = options.images;
+        collecting.data_dir = options.data_dir;
+        collecting.measure = senses.measure_disk ? senses.measure_disk : measure_disk;
+        collecting.look_interval = senses.look_interval;
+        collecting.collect_interval = senses.collect_interval;
+        return collecting;
+    }
+
+    [[nodiscard]] CollectorHandlers collector_handlers() {
+        return CollectorHandlers{
+            [this] { return runner.docker().root_dir; },
+            [this] { session.send_host(); },
         };
     }
 
@@ -135,6 +179,7 @@ struct Executor::Parts {
         host.docker_up = docker.up;
         host.docker_version = docker.version;
         host.docker_api = docker.api;
+        host.trouble = collector.trouble();
         host.build = METHOS_VERSION;
         return host;
     }
@@ -145,6 +190,7 @@ struct Executor::Parts {
     }
 
     ExecutorOptions options;
+    HostSenses senses;
     asio::any_io_executor executor;
     HostIdentity identity;
     http::Client client;
@@ -156,13 +202,16 @@ struct Executor::Parts {
     TaskRunner runner;
     MasterSession session;
     LogStreams streams;
+    Collector collector;
     TaskGroup group;
 };
 
 Executor::Executor(const asio::any_io_executor& executor,
                    ExecutorOptions options,
-                   HostIdentity identity)
-    : parts_(std::make_unique<Parts>(executor, std::move(options), std::move(identity))) {}
+                   HostIdentity identity,
+                   HostSenses senses)
+    : parts_(std::make_unique<Parts>(
+          executor, std::move(options), std::move(identity), std::move(senses))) {}
 
 Executor::~Executor() = default;
 
@@ -174,6 +223,7 @@ void Executor::start() {
     }
     parts_->runner.start();
     parts_->group.spawn("session", parts_->join_cluster());
+    parts_->group.spawn("disk", parts_->collector.run());
 }
 
 void Executor::reload(const ExecutorOptions& options) {

@@ -7,14 +7,26 @@
 #include "executor/options.hpp"
 #include "executor/session/identity.hpp"
 
+#include <functional>
 #include <memory>
+#include <string>
 
 namespace methos::executor {
+
+/// What an executor knows its machine by; tests have their own.
+struct HostSenses {
+    std::function<DiskSpace(const std::string& folder)> measure_disk; ///< none: the kernel's
+    Duration look_interval = std::chrono::seconds(30);                ///< at the disk
+    Duration collect_interval = std::chrono::minutes(10);             ///< of unused images
+};
 
 class Executor {
   public:
     /// `identity` is what find_identity() gives. Throws Failure when the options are not usable.
-    Executor(const asio::any_io_executor& executor, ExecutorOptions options, HostIdentity identity);
+    Executor(const asio::any_io_executor& executor,
+             ExecutorOptions options,
+             HostIdentity identity,
+             HostSenses senses = HostSenses());
     Executor(const Executor&) = delete;
     Executor& operator=(const Executor&) = delete;
     ~Executor();

@@ -19,12 +19,17 @@ namespace {
 constexpr int bad_usage = 2; // DESIGN section 8
 constexpr std::int64_t fetch_bytes_limit = std::int64_t{1} << 40;
 constexpr std::size_t token_bytes_max = 16 * 1024;
+constexpr Duration pull_limit_min = std::chrono::seconds(1);
+constexpr Duration pull_limit_max = std::chrono::hours(24 * 7);
 
 struct Texts {
     std::string join;
     std::string docker = "unix:///var/run/docker.sock";
     std::string registry_proxy;
     std::string pull_fallback = "on";
+    std::string pull_limit = "60m";
+    std::string disk_watermark;
+    std::string image_delay = "168h";
     std::string policy;
     std::string attributes;
     std::string fetch_max = "1GiB";
@@ -45,6 +50,19 @@ void add_flags(DaemonFlags& daemon, ExecutorOptions& options, Texts& texts) {
     daemon.add("--fetch-root",
                options.fetch_roots,
                "file or folder of this host that tasks may fetch with file:// (none)");
+    daemon.add("--pull-limit",
+               texts.pull_limit,
+               "the longest that an image may take to arrive, all tries together");
+    daemon.add("--disk-watermark",
+               texts.disk_watermark,
+               "free space of Docker's disk below which no task is taken: 5%, 2GiB or off (a "
+               "twentieth, at least 1GiB, at most 10GiB)");
+    daemon.add("--image-delay",
+               texts.image_delay,
+               "how long an image that was pulled for tasks is kept when nobody uses it, or off");
+    daemon.add("--image-pin",
+               options.images.pins,
+               "GLOB over image names; what it matches is kept for ever (repeatable)");
     daemon.add("--policy", texts.policy, "TOML file (not implemented yet)");
     daemon.add(
         "--resources",
@@ -103,8 +121,8 @@ Result<HostPort> parse_proxy(std::string text) {
     return address;
 }
 
-template <class T>
-bool take(const char* flag, const Result<T>& value, T& into, std::string& wrong) {
+template <class T, class Into>
+bool take(const char* flag, const Result<T>& value, Into& into, std::string& wrong) {
     if (!value) {
         wrong = std::string(flag) + ": " + value.error().message;
         return false;
@@ -125,6 +143,43 @@ std::string own_hostname() {
         return "unnamed";
     }
     return name.data();
+}
+
+/// Of how images come and go: what is wrong, in a sentence; empty when nothing is.
+std::string check_images(const Texts& texts, ExecutorOptions& options) {
+    std::string wrong;
+    if (!texts.registry_proxy.empty()) {
+        HostPort proxy;
+        if (!take("--registry-proxy", parse_proxy(texts.registry_proxy), proxy, wrong)) {
+            return wrong;
+        }
+        options.registry_proxy = proxy;
+    }
+    if (texts.pull_fallback != "on" && texts.pull_fallback != "off") {
+        return "--pull-fallback: must be on or off";
+    }
+    options.pull_fallback = texts.pull_fallback == "on";
+    if (!take("--pull-limit", parse_duration(texts.pull_limit), options.pull_limit, wrong)) {
+        return wrong;
+    }
+    if (options.pull_limit < pull_limit_min || options.pull_limit > pull_limit_max) {
+        return "--pull-limit: must be 1s to 7 days (168h)";
+    }
+    if (!take("--disk-watermark",
+              parse_disk_watermark(texts.disk_watermark),
+              options.disk_watermark,
+              wrong)) {
+        return wrong;
+    }
+    if (texts.image_delay == "off") {
+        options.images.delay.reset();
+    } else if (!take("--image-delay",
+                     parse_duration(texts.image_delay),
+                     options.images.delay,
+                     wrong)) {
+        return wrong + ", or off";
+    }
+    return "";
 }
 
 /// What is wrong, in a sentence; empty when nothing is.
@@ -182,17 +237,10 @@ std::string check(const Texts& texts, ExecutorOptions& options) {
     if (options.token.addresses.empty()) {
         return "--join: the token names no master";
     }
-    if (!texts.registry_proxy.empty()) {
-        HostPort proxy;
-        if (!take("--registry-proxy", parse_proxy(texts.registry_proxy), proxy, wrong)) {
-            return wrong;
-        }
-        options.registry_proxy = proxy;
+    wrong = check_images(texts, options);
+    if (!wrong.empty()) {
+        return wrong;
     }
-    if (texts.pull_fallback != "on" && texts.pull_fallback != "off") {
-        return "--pull-fallback: must be on or off";
-    }
-    options.pull_fallback = texts.pull_fallback == "on";
     HostResources ignored;
     if (!options.resources.empty() &&
         !take("--resources",

@@ -5,6 +5,8 @@
 #include "core/base/units.hpp"
 #include "core/bus/bus.hpp"
 #include "core/model/resources.hpp"
+#include "executor/collect/disk_gauge.hpp"
+#include "executor/collect/image_keeper.hpp"
 
 #include <cstdint>
 #include <map>
@@ -19,6 +21,9 @@ struct ExecutorOptions {
     std::string docker_socket = "/var/run/docker.sock";
     std::optional<HostPort> registry_proxy;
     bool pull_fallback = true;
+    Duration pull_limit = std::chrono::minutes(60); ///< for an image to arrive, all tries together
+    DiskWatermark disk_watermark;
+    KeeperOptions images;
     std::string resources; ///< text of --resources, checked; what it leaves out is detected
     std::map<std::string, std::string> attributes;
     std::string role = "*";

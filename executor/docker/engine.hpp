@@ -64,8 +64,9 @@ struct PullRequest {
 };
 
 struct PulledImage {
-    ImageInfo image;    ///< from inspect after the pull: it is really there
-    std::string digest; ///< of the manifest, as the stream told; may be empty
+    ImageInfo image;     ///< from inspect after the pull: it is really there
+    std::string digest;  ///< of the manifest, as the stream told; may be empty
+    bool is_new = false; ///< a layer of it was not on this host before
 };
 
 using PullObserver = std::function<void(const PullProgress&)>;

@@ -15,7 +15,7 @@ struct Engine::Impl {
 
     [[nodiscard]] const EngineLimits& limits() const { return dialer.limits(); }
 
-    [[nodiscard]] awaitable<Answer<std::string>> pull_stream(PullRequest request,
+    [[nodiscard]] awaitable<Answer<PulledImage>> pull_stream(PullRequest request,
                                                              PullObserver observer);
     [[nodiscard]] awaitable<Answer<std::string>> load(Call call);
     /// `id` learns the exec's id as soon as it is known.

@@ -186,7 +186,7 @@ std::string PullRequest::reference() const {
     return image + (wanted.find(':') == std::string::npos ? ":" : "@") + wanted;
 }
 
-awaitable<Answer<std::string>> Engine::Impl::pull_stream(PullRequest request,
+awaitable<Answer<PulledImage>> Engine::Impl::pull_stream(PullRequest request,
                                                          PullObserver observer) {
     auto call = pull_call(request);
     auto opened = co_await dialer.open(std::move(call), EngineCall::Pull);
@@ -211,7 +211,10 @@ awaitable<Answer<std::string>> Engine::Impl::pull_stream(PullRequest request,
                               ")");
         }
     }
-    co_return parser.digest();
+    PulledImage pulled;
+    pulled.digest = parser.digest();
+    pulled.is_new = parser.is_new();
+    co_return pulled;
 }
 
 awaitable<Answer<PulledImage>> Engine::pull(PullRequest request, PullObserver observer) {
@@ -220,7 +223,7 @@ awaitable<Answer<PulledImage>> Engine::pull(PullRequest request, PullObserver ob
         co_return bad_image_reference(reference);
     }
     std::optional<EngineError> timeout;
-    std::string digest;
+    PulledImage result;
     try {
         constexpr Duration no_limit = std::chrono::hours(24);
         const auto total = request.limits.total.value_or(no_limit);
@@ -229,7 +232,7 @@ awaitable<Answer<PulledImage>> Engine::pull(PullRequest request, PullObserver ob
         if (!pulled) {
             co_return pulled.error();
         }
-        digest = *std::move(pulled);
+        result = *std::move(pulled);
     } catch (const Failure& failure) {
         if (failure.code() != Code::Timeout) {
             throw;
@@ -247,9 +250,7 @@ awaitable<Answer<PulledImage>> Engine::pull(PullRequest request, PullObserver ob
         co_return gave_up("the pull of " + reference +
                           " ended without an error, and the image is not there");
     }
-    PulledImage result;
     result.image = *std::move(image);
-    result.digest = std::move(digest);
     co_return result;
 }
 

@@ -78,6 +78,9 @@ bool PullParser::take_line(const std::string& line) {
         return false;
     }
 
+    constexpr std::string_view new_prefix = "Status: Downloaded newer image";
+    is_new_ = is_new_ || status.compare(0, new_prefix.size(), new_prefix) == 0;
+
     const auto id = json_access::text(json, "id");
     const bool is_retry = status.compare(0, 8, "Retrying") == 0;
     const bool is_layer = is_retry || stage_of(status) > 0 || status == "Waiting";

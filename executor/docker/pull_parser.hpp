@@ -25,6 +25,9 @@ class PullParser {
     /// "sha256:..." of the manifest; empty before the Engine told it.
     [[nodiscard]] const std::string& digest() const noexcept { return digest_; }
 
+    /// Whether a layer had to be fetched: otherwise the Engine had all of it before.
+    [[nodiscard]] bool is_new() const noexcept { return is_new_; }
+
   private:
     struct Layer {
         std::int64_t download_done = 0;
@@ -42,6 +45,7 @@ class PullParser {
     PullProgress progress_;
     std::optional<std::string> error_;
     std::string digest_;
+    bool is_new_ = false;
 };
 
 /// Decides when a pull that still talks has stopped moving.

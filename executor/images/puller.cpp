@@ -1,5 +1,6 @@
 #include "executor/images/puller.hpp"
 
+#include "core/base/units.hpp"
 #include "core/observe/log.hpp"
 #include "executor/images/registry_credentials.hpp"
 #include "executor/race.hpp"
@@ -13,7 +14,6 @@ namespace {
 using docker::EngineFault;
 
 constexpr Duration progress_interval = std::chrono::seconds(1);
-constexpr Duration ensure_limit = std::chrono::minutes(60); // an outage of Docker included
 
 Reason reason_of(EngineFault fault) {
     return fault == EngineFault::ImageUnknown || fault == EngineFault::NoSuchImage
@@ -41,6 +41,7 @@ struct ImagePuller::Pull {
     Gate abandoned;
     std::map<std::string, ImageWaiter> waiters;
     MonoTime next_progress{};
+    MonoTime deadline = MonoTime::max();
 
     std::string image_id;                     ///< the result when it is not empty
     std::optional<docker::EngineError> error; ///< of the last attempt
@@ -124,6 +125,9 @@ awaitable<> ImagePuller::run(PullPtr pull) {
         pull->reason = Reason::ImagePullFailed;
         pull->why = error.to_string();
     }
+    if (!pull->image_id.empty() && options_.observer.used) {
+        options_.observer.used(pull->image_id);
+    }
     finish(pull);
     const auto waiters = std::exchange(pull->waiters, {});
     for (const auto& [who, waiter] : waiters) {
@@ -165,9 +169,9 @@ awaitable<> ImagePuller::bring(PullPtr pull) {
 
 awaitable<> ImagePuller::bring_in_turn(PullPtr pull) {
     Backoff backoff(options_.backoff, system_uniform());
-    const auto deadline = std::chrono::steady_clock::now() + ensure_limit;
+    pull->deadline = std::chrono::steady_clock::now() + options_.limit;
     int answered = 0;
-    while (std::chrono::steady_clock::now() < deadline) {
+    while (std::chrono::steady_clock::now() < pull->deadline) {
         bool done = false;
         bool no_answer = false;
         try {
@@ -187,6 +191,7 @@ awaitable<> ImagePuller::bring_in_turn(PullPtr pull) {
         tell(*pull, "pull failed, trying again: " + pull->why);
         co_await sleep_for(pause);
     }
+    pull->why = "not here after " + format_duration(options_.limit) + ": " + pull->why;
 }
 
 awaitable<bool> ImagePuller::is_here(PullPtr pull) {
@@ -248,6 +253,8 @@ awaitable<bool> ImagePuller::pull_from(PullPtr pull, std::string repository, boo
     if (!retag) { // straight to the upstream
         request.auth = credentials_of(*pull);
     }
+    request.limits.total =
+        std::max<Duration>(Duration::zero(), pull->deadline - std::chrono::steady_clock::now());
     tell(*pull, "pulling " + pull->image);
     docker::PullObserver observer = [this, pull](const docker::PullProgress& progress) {
         tell(*pull, "pulling " + pull->image + ": " + progress.to_string());
@@ -261,6 +268,14 @@ awaitable<bool> ImagePuller::pull_from(PullPtr pull, std::string repository, boo
         co_return pulled.error().fault == EngineFault::ImageUnknown;
     }
     const auto id = pulled->image.id;
+    if (options_.observer.brought) {
+        const auto& reference = pull->reference;
+        const auto local =
+            reference.digest.empty() ? reference.repository : reference.local_repository();
+        const std::vector<std::string> names = {
+            pull->image, named, local + ":" + reference.local_tag()};
+        options_.observer.brought(id, names, pulled->is_new);
+    }
     const bool by_digest = !pull->reference.digest.empty();
     if (by_digest) {
         named.clear(); // nothing to take away: a digest is no tag

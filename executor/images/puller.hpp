@@ -14,16 +14,30 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace methos::executor {
+
+/// What becomes of images, for who keeps their book. Either may be missing.
+struct ImageObserver {
+    /// An image was pulled and is about to get these names; `is_new`: it was not on this host
+    /// before.
+    std::function<void(const std::string& id, const std::vector<std::string>& names, bool is_new)>
+        brought;
+    /// A task gets it.
+    std::function<void(const std::string& id)> used;
+};
 
 struct PullerOptions {
     std::string proxy;    ///< "127.0.0.1:5000" as dockerd reaches it; empty: straight pulls
     bool fallback = true; ///< straight to the upstream when the proxy cannot
     int attempts_max = 5;
+    Duration limit =
+        std::chrono::minutes(60); ///< of all tries together, outages of Docker included
     BackoffPolicy backoff{std::chrono::seconds(1), std::chrono::seconds(30), 2.0, 0.2};
     docker::PullLimits limits;
     std::string docker_config; ///< file with this host's credentials, read for each pull; or empty
+    ImageObserver observer;
 };
 
 /// Called on the loop, never from inside ensure(). One of ready and failed ends it.

@@ -9,6 +9,26 @@
 
 namespace methos::executor {
 
+DiskSpace measure_disk(const std::string& folder) {
+    std::filesystem::path path = folder;
+
+    struct statvfs disk {};
+
+    while (::statvfs(path.c_str(), &disk) != 0) {
+        if (!path.has_relative_path()) {
+            return {};
+        }
+        path = path.parent_path();
+    }
+    const auto block = static_cast<std::int64_t>(disk.f_frsize);
+    DiskSpace space;
+    space.total_bytes = static_cast<std::int64_t>(disk.f_blocks) * block;
+    space.free_bytes = static_cast<std::int64_t>(disk.f_bavail) * block;
+    space.files_total = static_cast<std::int64_t>(disk.f_files);
+    space.files_free = static_cast<std::int64_t>(disk.f_favail);
+    return space;
+}
+
 HostResources detect_host_resources(const std::string& docker_root) {
     HostResources host;
     constexpr std::int64_t milli = 1000;
@@ -22,15 +42,8 @@ HostResources detect_host_resources(const std::string& docker_root) {
         host.scalars.mem_bytes = total - std::min(mem_kept_bytes, total / 10);
     }
 
-    std::filesystem::path folder = docker_root.empty() ? "/var/lib/docker" : docker_root;
-
-    struct statvfs disk {};
-
-    while (::statvfs(folder.c_str(), &disk) != 0 && folder.has_relative_path()) {
-        folder = folder.parent_path();
-    }
     host.scalars.disk_bytes =
-        static_cast<std::int64_t>(disk.f_blocks) * static_cast<std::int64_t>(disk.f_frsize);
+        measure_disk(docker_root.empty() ? "/var/lib/docker" : docker_root).total_bytes;
     host.ports = PortSet(default_ports);
     return host;
 }

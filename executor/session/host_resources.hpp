@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/model/resources.hpp"
+#include "executor/collect/disk_gauge.hpp"
 
 #include <string>
 
@@ -11,8 +12,11 @@ constexpr std::int64_t mem_kept_bytes = 512 * bytes_per_mb; ///< for the system;
                                                             ///< a tenth
 constexpr PortRange default_ports{31000, 32000};
 
-/// All CPUs; memory less what the system keeps; the file system that holds `docker_root` (or the
-/// nearest folder above it that exists); no GPUs; ports 31000-32000.
+/// The file system that holds `folder`, or the nearest folder above it that exists.
+[[nodiscard]] DiskSpace measure_disk(const std::string& folder);
+
+/// All CPUs; memory less what the system keeps; the file system that holds `docker_root`; no GPUs;
+/// ports 31000-32000.
 [[nodiscard]] HostResources detect_host_resources(const std::string& docker_root);
 
 } // namespace methos::executor

@@ -81,6 +81,14 @@ void TaskRunner::launch(std::shared_ptr<const TaskSpec> spec, TaskLaunch launch)
                    error.to_string());
             return;
         }
+        const auto trouble = options_.trouble ? options_.trouble() : std::string();
+        if (!trouble.empty()) { // the LAUNCH was on its way when the master was told
+            refuse(launch,
+                   TaskState::Dropped,
+                   Reason::LaunchFailed,
+                   "this host takes no new tasks: " + trouble);
+            return;
+        }
         log::info("launching",
                   {{"task", launch.name.value},
                    {"image", spec->image},

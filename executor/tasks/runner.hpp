@@ -25,7 +25,8 @@ namespace methos::executor {
 
 struct RunnerOptions {
     PlanContext plan;
-    std::size_t starts_max = 4; ///< at once; 2 * CPUs
+    std::size_t starts_max = 4;           ///< at once; 2 * CPUs
+    std::function<std::string()> trouble; ///< why no new task is taken; empty text: it is
 };
 
 struct RunnerHandlers {

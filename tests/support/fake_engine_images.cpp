@@ -165,9 +165,14 @@ awaitable<void> stream_pull(StatePtr state, Exchange exchange) {
         json["error"] = remote.stream_error;
         co_await exchange->write(json.dump() + "\r\n");
     } else {
+        const bool is_new = state->find_image(remote.image.id) == nullptr;
         state->put_image(reference, remote.image);
         co_await exchange->write(status_line("Digest: sha256:" + std::string(64, 'd')));
-        co_await exchange->write(status_line("Status: Downloaded newer image for " + reference));
+        std::string said = "Status: Image is up to date for ";
+        if (is_new) {
+            said = "Status: Downloaded newer image for ";
+        }
+        co_await exchange->write(status_line(said + reference));
     }
     co_await exchange->end();
 }

@@ -42,6 +42,7 @@ PROXY_URL = f"http://{HUB_IP}:5000"
 UPSTREAM_URL = f"http://{HUB_IP}:5999"
 UPSTREAM_NAME = "lab.example"  # the upstream's host as references write it
 LOG_TAIL_LINES = 40
+DISK_WATERMARK_BYTES = 64 * 1024 * 1024  # of every host's Docker; small, since what runs the tests may be nearly full
 START_SECONDS = 60  # for a daemon on a machine that is busy with other work
 
 
@@ -128,7 +129,7 @@ class Process:
 class Host:
     """One simulated machine: `docker` is its Engine's API, `dockerd` and `executor` its processes."""
 
-    def __init__(self, lab, number, live_restore, environment=None):
+    def __init__(self, lab, number, live_restore, environment=None, disk_bytes=None):
         self.lab = lab
         self.name = f"h{number}"
         self.ip = f"10.99.0.{10 + number}"
@@ -139,6 +140,9 @@ class Host:
         self.docker = Rest(f"unix://{self.socket}", timeout=60)
         self.executor = None
         self.folder.mkdir()
+        if disk_bytes:
+            (self.folder / "root").mkdir()
+            command("mount", "-t", "tmpfs", "-o", f"size={disk_bytes}", "tmpfs", self.folder / "root")
         self.connect_link()
         config = {"live-restore": live_restore, "insecure-registries": [f"{HUB_IP}:5000", f"{HUB_IP}:5999"],
                   "bip": f"172.29.{number}.1/24", "log-opts": {"max-size": "1m", "max-file": "2"}}
@@ -166,6 +170,10 @@ class Host:
 
     def mend_link(self):
         command("ip", "-n", self.lab.hub, "link", "set", self.link, "up")
+
+    def disk(self):
+        """Of Docker's data, as statvfs tells it."""
+        return os.statvfs(self.folder / "root")
 
     def start_dockerd(self):
         self.dockerd.start()
@@ -196,7 +204,7 @@ class Host:
         return [EXECUTOR, "--join", join or f"@{self.lab.master_folder}/join.token",
                 "--docker", f"unix://{self.socket}", "--registry-proxy", proxy, "--hostname", hostname or self.name,
                 "--resources", f"cpus:4;mem:2048;disk:10000;ports:[{ports}]",
-                "--data-dir", data_dir or self.folder / "executor", *more]
+                "--disk-watermark", str(DISK_WATERMARK_BYTES), "--data-dir", data_dir or self.folder / "executor", *more]
 
     def make_executor(self, name, words):
         process = Process(self.lab, name, words, self.namespace)
@@ -264,9 +272,9 @@ class Lab:
         if code:
             raise LabError("the lab could not be removed completely; its guardian's message is above")
 
-    def add_host(self, live_restore=True, environment=None):
-        """`environment`: more variables for its dockerd."""
-        host = Host(self, len(self.hosts) + 1, live_restore, environment)
+    def add_host(self, live_restore=True, environment=None, disk_bytes=None):
+        """`environment`: more variables for its dockerd; `disk_bytes`: Docker's data gets a disk of its own, so large."""
+        host = Host(self, len(self.hosts) + 1, live_restore, environment, disk_bytes)
         self.hosts.append(host)
         host.start_dockerd()
         return host

@@ -278,7 +278,8 @@ void ClusterOfOne::run(awaitable<> work) {
 void ClusterOfOne::start() {
     HostIdentity identity;
     run(find(loop.get_executor(), options, identity));
-    executor = std::make_unique<Executor>(loop.get_executor(), options, std::move(identity));
+    executor =
+        std::make_unique<Executor>(loop.get_executor(), options, std::move(identity), senses);
     executor->start();
 }
 

@@ -97,6 +97,7 @@ struct ClusterOfOne {
     methos::test::FakeEngine docker;
     ScriptedMaster master;
     ExecutorOptions options;
+    HostSenses senses;
     std::unique_ptr<Executor> executor;
 };
 

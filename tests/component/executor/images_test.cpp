@@ -87,6 +87,22 @@ SCENARIO("an image that nobody has fails the task for good") {
     CHECK(one.docker.containers().empty());
 }
 
+SCENARIO("a pull that goes on for too long is given up") {
+    ClusterOfOne one;
+    one.options.pull_limit = std::chrono::milliseconds(50);
+    one.start();
+    one.run_until([&] { return one.master.inventories == 1; });
+    FakePull pull;
+    pull.hold = true;
+    one.docker.add_remote("other:1", pull);
+    one.master.launch("demo.1", "other:1");
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Failed); });
+    CHECK(one.master.last("demo.1")->reason == Reason::ImagePullFailed);
+    CHECK(one.master.last("demo.1")->message.find("not here after 50ms") != std::string::npos);
+    CHECK(one.docker.count("POST /images/create") == 1);
+    one.run_until([&] { return one.docker.pulls_active() == 0; });
+}
+
 SCENARIO("a kill while the image is pulled gives up the pull") {
     Joined one;
     FakePull pull;
