@@ -106,6 +106,11 @@ void print_table(Terminal& terminal, const std::vector<ordered_json>& hosts) {
         table.add(row_of(host, wide, now));
     }
     terminal.out << table.render(terminal.colour);
+    for (const auto& host : hosts) {
+        if (const auto trouble = text(host, "trouble"); !trouble.empty()) {
+            terminal.err << text(host, "hostname") << " takes no new tasks: " << trouble << "\n";
+        }
+    }
 }
 
 } // namespace

@@ -200,6 +200,18 @@ TEST_CASE("hosts are listed, and one is found by name", "[cli]") {
     CHECK(run_methos(url, {"hosts", "n3"}).code == 4);
 }
 
+TEST_CASE("a host that takes no new tasks says why", "[cli]") {
+    ScriptedMaster master;
+    const auto url = "http://" + master.address();
+    const std::string host =
+        R"({"id":"aaaabbbbcccc","hostname":"n1","state":"UP","trouble":"its disk is full"})";
+    master.answer("GET /methos/v1/hosts", 200, R"({"hosts":[)" + host + "]}");
+    master.answer("GET /methos/v1/hosts/aaaabbbbcccc", 200, R"({"host":)" + host + "}");
+    CHECK(run_methos(url, {"hosts"}).err == "n1 takes no new tasks: its disk is full\n");
+    const auto inspected = run_methos(url, {"hosts", "inspect", "n1"});
+    CHECK(contains(inspected.out, "takes no new tasks: its disk is full\n"));
+}
+
 TEST_CASE("version tells both, and does without a master", "[cli]") {
     ScriptedMaster master;
     master.answer("GET /v2/info", 200, R"({"version":"1.11.0","buildref":"0.1.0"})");
