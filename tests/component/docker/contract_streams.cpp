@@ -52,6 +52,7 @@ awaitable<void> events_tell_what_happens(Engine& engine) {
     co_await remove(test);
     std::set<std::string> seen;
     UnixNanos first = 0;
+    UnixNanos last = 0;
     while (seen.count("destroy") == 0) {
         const auto event = co_await events->next();
         REQUIRE(event);
@@ -59,6 +60,7 @@ awaitable<void> events_tell_what_happens(Engine& engine) {
         CHECK(event->id == id);
         CHECK(event->time > 0);
         first = first == 0 ? event->time : first;
+        last = event->time;
         if (event->action == "die") {
             CHECK(event->exit_code() == 3);
         }
@@ -74,6 +76,14 @@ awaitable<void> events_tell_what_happens(Engine& engine) {
     REQUIRE(again);
     CHECK(again->action == "die");
     CHECK(again->id == id);
+
+    query.until = last; // with an end in the past the stream ends too
+    auto past = co_await engine.events(query);
+    const auto of_past = co_await past->next();
+    REQUIRE(of_past);
+    CHECK(of_past->time == again->time);
+    const auto end_of_past = co_await past->next();
+    CHECK_FALSE(end_of_past);
 }
 
 awaitable<void> logs_are_read_as_lines(Engine& engine) {
