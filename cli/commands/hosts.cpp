@@ -144,6 +144,7 @@ int run_hosts(Session& session, const std::string& name) {
     }
     if (!terminal.for_people()) {
         std::vector<std::string> ids;
+        ids.reserve(names.size());
         for (const auto& one : names) {
             ids.push_back(one.id);
         }
