@@ -97,6 +97,7 @@ struct Executor::Parts {
         for_runner.plan.policy.forbidden_paths = forbidden_host_paths(options.docker_socket, "");
         const auto cpus = detect_host_resources("").scalars.milli_cpus / milli;
         for_runner.starts_max = static_cast<std::size_t>(cpus) * starts_per_cpu;
+        for_runner.keeps_ended = options.keep_ended;
         for_runner.trouble = [this] { return collector.trouble(); };
         return for_runner;
     }

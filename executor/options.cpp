@@ -27,6 +27,7 @@ struct Texts {
     std::string docker = "unix:///var/run/docker.sock";
     std::string registry_proxy;
     std::string pull_fallback = "on";
+    std::string keep_ended = "on";
     std::string pull_limit = "60m";
     std::string disk_watermark;
     std::string image_delay = "168h";
@@ -43,6 +44,9 @@ void add_flags(DaemonFlags& daemon, ExecutorOptions& options, Texts& texts) {
     daemon.add("--pull-fallback",
                texts.pull_fallback,
                "on or off: straight to the upstream when the proxy cannot");
+    daemon.add("--keep-ended",
+               texts.keep_ended,
+               "on or off: keep an app's newest ended container for ten minutes, for its logs");
     daemon.add("--docker-config",
                options.docker_config,
                "Docker's config.json with credentials for pulls that do not go through the proxy");
@@ -159,6 +163,10 @@ std::string check_images(const Texts& texts, ExecutorOptions& options) {
         return "--pull-fallback: must be on or off";
     }
     options.pull_fallback = texts.pull_fallback == "on";
+    if (texts.keep_ended != "on" && texts.keep_ended != "off") {
+        return "--keep-ended: must be on or off";
+    }
+    options.keep_ended = texts.keep_ended == "on";
     if (!take("--pull-limit", parse_duration(texts.pull_limit), options.pull_limit, wrong)) {
         return wrong;
     }

@@ -21,6 +21,7 @@ struct ExecutorOptions {
     std::string docker_socket = "/var/run/docker.sock";
     std::optional<HostPort> registry_proxy;
     bool pull_fallback = true;
+    bool keep_ended = true;
     Duration pull_limit = std::chrono::minutes(60); ///< for an image to arrive, all tries together
     DiskWatermark disk_watermark;
     KeeperOptions images;

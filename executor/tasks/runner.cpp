@@ -40,7 +40,7 @@ TaskRunner::TaskRunner(const asio::any_io_executor& executor,
                      kill_lost_processes();
                  },
              }),
-      book_(options_.plan.host),
+      book_(options_.plan.host, options_.keeps_ended),
       health_(executor,
               engine,
               [this](const TaskName& task, const HealthVerdict& verdict) {

@@ -26,6 +26,7 @@ namespace methos::executor {
 struct RunnerOptions {
     PlanContext plan;
     std::size_t starts_max = 4;           ///< at once; 2 * CPUs
+    bool keeps_ended = true;              ///< containers, for `logs --previous`
     std::function<std::string()> trouble; ///< why no new task is taken; empty text: it is
 };
 

@@ -6,6 +6,7 @@ namespace methos::executor {
 
 namespace {
 
+constexpr std::size_t kept_without_app_max = 16; // and the one that ended last
 constexpr std::size_t pending_kills_max = 10'000;
 
 } // namespace
@@ -241,18 +242,27 @@ void TaskBook::note_if_it_runs_on(const Lifecycle& life, Orders& orders) {
     }
 }
 
-/// The ended tasks of the same app, whose kept containers are the newest no longer.
+/// The ended tasks whose containers are kept no longer: of an app all but the newest, of tasks that
+/// belong to no app all but some.
 std::vector<TaskName> TaskBook::superseded_by(const Task& task, const TaskStatus& status) const {
-    std::vector<TaskName> names;
-    const bool kept = status.state == TaskState::Failed || status.state == TaskState::Finished;
-    const auto& app = task.life.identity().app;
-    if (!kept || status.container_id.empty() || app.empty()) {
-        return names;
+    const bool ended = status.state == TaskState::Failed || status.state == TaskState::Finished;
+    if (!ended || status.container_id.empty()) {
+        return {};
     }
+    if (!keeps_ended_) {
+        return {status.name};
+    }
+    const auto& app = task.life.identity().app;
+    std::vector<std::pair<WallTime, TaskName>> others;
     for (const auto& [name, other] : tasks_) {
         if (other.life.identity().app == app && other.life.ended() && name != status.name) {
-            names.push_back(name);
+            others.emplace_back(other.life.last_status().time, name);
         }
+    }
+    std::sort(others.rbegin(), others.rend());
+    std::vector<TaskName> names;
+    for (auto at = app.empty() ? kept_without_app_max : 0; at < others.size(); ++at) {
+        names.push_back(std::move(others[at].second));
     }
     return names;
 }

@@ -65,8 +65,10 @@ class TaskBook {
         std::string container_name; ///< of the last Create
     };
 
-    /// `host` is what the labels of this host's containers say.
-    explicit TaskBook(std::string host) : host_(std::move(host)) {}
+    /// `host` is what the labels of this host's containers say. `keeps_ended`: the newest ended
+    /// container of an app for a while, and some of the tasks that belong to none.
+    explicit TaskBook(std::string host, bool keeps_ended = true)
+        : host_(std::move(host)), keeps_ended_(keeps_ended) {}
 
     // ---- what the master says
     /// A task that is known already is only reported again.
@@ -149,6 +151,7 @@ class TaskBook {
     [[nodiscard]] std::optional<TaskName> name_of(TaskNumber number) const;
 
     std::string host_;
+    bool keeps_ended_ = true;
     bool docker_up_ = false;
     bool listed_ = false;
     std::map<TaskName, Task> tasks_;

@@ -41,6 +41,7 @@ class ClusterCase(unittest.TestCase):
 
     hosts_wanted = 3
     live_restore = True  # of their dockerds: containers live on without one
+    executor_flags = ()
     lab = None
 
     @classmethod
@@ -64,7 +65,7 @@ class ClusterCase(unittest.TestCase):
         lab.start_master()
         for host in lab.hosts:
             host.wait_dockerd()
-            host.start_executor()
+            host.start_executor(*cls.executor_flags)
         cls.wait_hosts_up()
 
     def setUp(self):

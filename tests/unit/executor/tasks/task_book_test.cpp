@@ -64,6 +64,15 @@ struct Bench {
         return orders;
     }
 
+    Orders acknowledge_all() {
+        Orders orders;
+        for (const auto& status : book.take_updates(now)) {
+            auto more = book.acknowledge(TaskNumber(), status.name, status.stamp, now);
+            std::move(more.begin(), more.end(), std::back_inserter(orders));
+        }
+        return orders;
+    }
+
     TaskBook book{"h1"};
     Now now;
 };
@@ -290,6 +299,42 @@ SCENARIO("only the newest ended container of an app is kept") {
         TaskName("demo.2"), event::Seen{container_of("demo.2", Status::Exited)}, bench.now);
     CHECK(asks_for<action::Remove>(ended, "demo.1"));
     CHECK_FALSE(asks_for<action::Remove>(ended, "demo.2"));
+}
+
+SCENARIO("of tasks without an app some ended containers are kept, the newest") {
+    constexpr std::size_t tasks = 20;
+    constexpr std::size_t kept = 17; // the last one, and 16 others
+    Bench bench;
+    std::vector<ContainerFacts> list;
+    for (std::size_t i = 0; i < tasks; ++i) {
+        list.push_back(container_of("job." + std::to_string(i), Status::Running));
+        list.back().app.clear();
+    }
+    (void)bench.to_known(list);
+    Orders orders = bench.acknowledge_all();
+    for (auto& facts : list) {
+        bench.now.wall += 1s;
+        facts.status = Status::Exited;
+        facts.finished_at = bench.now.wall;
+        const TaskName name(facts.task);
+        (void)bench.book.container_event(name, facts.id, event::Hint{0}, bench.now);
+        for (auto& more :
+             {bench.book.deliver(name, event::Seen{facts}, bench.now), bench.acknowledge_all()}) {
+            orders.insert(orders.end(), more.begin(), more.end());
+        }
+    }
+    for (std::size_t i = 0; i < tasks; ++i) {
+        INFO("job." << i);
+        CHECK(asks_for<action::Remove>(orders, list[i].task) == (i < tasks - kept));
+    }
+}
+
+SCENARIO("nothing that has ended is kept where nothing is to be") {
+    Bench bench;
+    bench.book = TaskBook("h1", false);
+    bench.book.session_opened();
+    (void)bench.to_known({container_of("demo.1", Status::Exited)});
+    CHECK(asks_for<action::Remove>(bench.acknowledge("demo.1"), "demo.1"));
 }
 
 SCENARIO("a start that waited for its turn is not sent when the task is wanted dead") {
