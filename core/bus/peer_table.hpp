@@ -22,7 +22,7 @@ class PeerTable {
     void disconnected(int descriptor);
 
     /// Added and not yet taken as closed.
-    [[nodiscard]] bool knows(const PeerId& peer) const { return peers_.count(peer) != 0; }
+    [[nodiscard]] bool knows(const PeerId& peer) const { return peers_.contains(peer); }
 
     /// A peer's first frame came over `descriptor` (-1: unknown).
     void add(const PeerId& peer, int descriptor, std::string ip);

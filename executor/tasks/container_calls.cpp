@@ -2,6 +2,7 @@
 
 #include "core/observe/log.hpp"
 #include "executor/tasks/container_plan.hpp"
+#include "executor/tasks/orphans.hpp"
 
 namespace methos::executor {
 
@@ -120,6 +121,17 @@ awaitable<Event> ContainerCalls::remove(std::string container) {
         why_no_answer("remove");
     }
     co_return event::RemoveFailed();
+}
+
+awaitable<Event> ContainerCalls::remove_with_processes(std::string container) {
+    const auto killed = kill_processes_of(container);
+    if (killed > 0) {
+        log::warning("ended what ran of a container that Docker takes for never started",
+                     {{"container", container}, {"processes", killed}});
+    }
+    auto removing = remove(std::move(container));
+    auto event = co_await std::move(removing);
+    co_return event;
 }
 
 awaitable<Event> ContainerCalls::prove_docker() {

@@ -21,6 +21,8 @@ class ContainerCalls {
     [[nodiscard]] awaitable<Event> stop(std::string container, Duration grace);
     [[nodiscard]] awaitable<Event> force_kill(std::string container);
     [[nodiscard]] awaitable<Event> remove(std::string container);
+    /// For one that may run although Docker does not know of it.
+    [[nodiscard]] awaitable<Event> remove_with_processes(std::string container);
     [[nodiscard]] awaitable<Event> prove_docker();
 
   private:

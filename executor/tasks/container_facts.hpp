@@ -29,6 +29,7 @@ struct ContainerFacts {
     bool oom_killed = false;
     std::int64_t pid = 0; ///< as dockerd sees it; 0 when it does not run
     std::string error;    ///< why the Engine could not start it
+    WallTime created_at;
     WallTime started_at;
     WallTime finished_at;
     std::optional<WallTime> signalled_at; ///< dockerd sent it a signal then (StopWitness)

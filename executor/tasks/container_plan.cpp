@@ -274,6 +274,7 @@ ContainerFacts facts_of(const docker::ContainerState& state) {
     if (state.is_failed_start() && facts.error.empty()) {
         facts.error = "exit code " + std::to_string(state.exit_code);
     }
+    facts.created_at = wall_of(state.created_at);
     facts.started_at = wall_of(state.started_at);
     facts.finished_at = wall_of(state.finished_at);
     for (const auto& address : state.addresses) {

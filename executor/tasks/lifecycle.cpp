@@ -143,6 +143,11 @@ bool Lifecycle::ran_out_of_memory() const {
     return is_oom_exit(facts_.exit_code, facts_.oom_killed) && !was_signalled();
 }
 
+/// A dockerd that is killed may have started what the next one takes for never started.
+bool Lifecycle::docker_died_since_created() const {
+    return adopted_ ? facts_.docker_since > facts_.created_at : outage_;
+}
+
 /// Whether dockerd stopped it as it ended or started, or lost it in a reboot of the host.
 bool Lifecycle::ended_by_docker() const {
     const bool found_ended = adopted_ && !running_reported_;

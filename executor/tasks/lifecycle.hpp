@@ -131,6 +131,7 @@ class Lifecycle {
     [[nodiscard]] bool was_signalled() const;
     [[nodiscard]] bool was_stopped() const;
     [[nodiscard]] bool ran_out_of_memory() const;
+    [[nodiscard]] bool docker_died_since_created() const;
     [[nodiscard]] bool ended_by_docker() const;
 
     TaskIdentity identity_;

@@ -198,7 +198,13 @@ void Lifecycle::decide_created(const Now& now) {
         wake(not_before_);
         return;
     }
-    if (start_settles_ && !pending_end_ && !adopted_ && !goes_on_too_long(now)) {
+    if (start_settles_ && !pending_end_ && docker_died_since_created()) {
+        pending_end_ = End{TaskState::Failed,
+                           Reason::DockerDown,
+                           "Docker ended while the container was to be started: whether its "
+                           "command has run is not known",
+                           std::nullopt};
+    } else if (start_settles_ && !pending_end_ && !adopted_ && !goes_on_too_long(now)) {
         remove_wanted_ = true; // a new one can be started without fear of starting twice
     } else if (start_settles_ && !pending_end_) {
         const auto message = adopted_
@@ -214,11 +220,12 @@ void Lifecycle::decide_created(const Now& now) {
     if (pending_end_ || remove_wanted_) {
         // A start may be at work on it: only once it is gone is it certain that it does not run.
         start_sent_ = start_sent_ && pending_end_.has_value();
+        const bool may_run = start_settles_ && docker_died_since_created();
         if (remove_wanted_ && !adopted_) {
             start_settles_.reset();
         }
         call_ = Call::Remove;
-        actions_.emplace_back(action::Remove{facts_.id});
+        actions_.emplace_back(action::Remove{facts_.id, may_run});
         return;
     }
     call_ = Call::Start;

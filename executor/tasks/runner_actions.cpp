@@ -156,7 +156,8 @@ void TaskRunner::perform(const TaskName& name, const action::ForceKill& kill) {
 }
 
 void TaskRunner::perform(const TaskName& name, const action::Remove& remove) {
-    auto call = calls_.remove(remove.container_id);
+    auto call = remove.may_run ? calls_.remove_with_processes(remove.container_id)
+                               : calls_.remove(remove.container_id);
     group_.spawn("remove", run_limited(name, removes_, std::move(call)));
 }
 

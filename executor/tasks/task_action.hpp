@@ -41,6 +41,7 @@ struct ForceKill { ///< answered by a Hint
 
 struct Remove {
     std::string container_id;
+    bool may_run = false; ///< unknown to this dockerd: its processes are ended, too
 };
 
 /// Whether Docker still takes connections: one that ends goes on answering on those it has.

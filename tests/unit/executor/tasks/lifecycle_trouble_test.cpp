@@ -56,6 +56,28 @@ SCENARIO("a connection cut during start does not start the container twice") {
     }
 }
 
+SCENARIO("what Docker died upon while it started it may have run, and is not made anew") {
+    Bench bench;
+    bench.to_started();
+    (void)bench.feed(event::StartFailed{CallFailure::NoAnswer, "cut"});
+    (void)bench.feed(event::DockerDown());
+    bench.now.mono += 15s;
+    REQUIRE(find<action::Inspect>(bench.feed(event::DockerUp())) != nullptr);
+    WHEN("the new Docker says that it runs") {
+        const auto seen = bench.feed(event::Seen{Bench::facts(Status::Running)});
+        CHECK(states(seen) == std::vector{TaskState::Running});
+    }
+    WHEN("the new Docker knows nothing of a start") {
+        const auto seen = bench.feed(event::Seen{Bench::facts(Status::Created)});
+        REQUIRE(find<action::Remove>(seen) != nullptr);
+        CHECK(find<action::Remove>(seen)->may_run);
+        const auto removed = bench.feed(event::Removed());
+        CHECK(find<action::Create>(removed) == nullptr);
+        CHECK(states(removed) == std::vector{TaskState::Failed});
+        CHECK(report_of(removed).reason == Reason::DockerDown);
+    }
+}
+
 SCENARIO("a containerd that is away fails a task only when it stays away") {
     Bench bench;
     bench.to_started();
@@ -214,6 +236,18 @@ SCENARIO("what an earlier executor left behind is found again") {
         const auto later = bench.feed(event::Seen{Bench::facts(Status::Created)});
         REQUIRE(find<action::Remove>(later) != nullptr);
         CHECK(states(bench.feed(event::Removed())) == std::vector{TaskState::Dropped});
+    }
+    WHEN("it was never started, says a Docker that is younger than it") {
+        auto facts = Bench::facts(Status::Created);
+        facts.created_at = WallTime(1'700'000'000s);
+        facts.docker_since = facts.created_at + 1s;
+        CHECK(states(bench.feed(event::Seen{facts})).empty());
+        bench.now.mono += 3s;
+        (void)bench.feed(event::Timer());
+        REQUIRE(find<action::Remove>(bench.feed(event::Seen{facts})) != nullptr);
+        const auto removed = bench.feed(event::Removed());
+        CHECK(states(removed) == std::vector{TaskState::Failed});
+        CHECK(report_of(removed).reason == Reason::DockerDown);
     }
     WHEN("its start had failed") {
         auto facts = Bench::facts(Status::Created, 128);

@@ -1,8 +1,14 @@
 // Lost exits are noticed, and nothing else is taken for one: a folder plays /proc.
 #include "executor/tasks/process_watch.hpp"
+
+#include "executor/tasks/orphans.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_folder.hpp"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
@@ -90,6 +96,39 @@ SCENARIO("a Docker of another PID namespace is not judged by our /proc") {
     proc.end(7);
     CHECK(proc.watch.check(start).empty());
     CHECK(proc.watch.check(start + 60s).empty());
+}
+
+SCENARIO("only the processes of a lost container are ended") {
+    const std::string id(64, 'a');
+    const std::string other(64, 'b');
+    const auto begin = [] {
+        const auto pid = ::fork();
+        if (pid == 0) {
+            for (;;) {
+                ::pause();
+            }
+        }
+        return pid;
+    };
+    const auto ours = begin();
+    const auto another = begin();
+    REQUIRE(ours > 0);
+    REQUIRE(another > 0);
+    const FakeProc proc;
+    proc.run(ours, "/docker/" + id);
+    proc.run(another, "/docker/" + other);
+    std::filesystem::create_directories(proc.folder.file("sys"));
+
+    CHECK(kill_processes_of("", proc.folder.path().string()) == 0);
+    CHECK(kill_processes_of(id.substr(0, 12), proc.folder.path().string()) == 0);
+    CHECK(kill_processes_of(id, proc.folder.path().string()) > 0);
+    int status = 0;
+    REQUIRE(::waitpid(ours, &status, 0) == ours);
+    CHECK(WIFSIGNALED(status));
+    CHECK(WTERMSIG(status) == SIGKILL);
+    CHECK(::waitpid(another, &status, WNOHANG) == 0);
+    REQUIRE(::kill(another, SIGKILL) == 0);
+    REQUIRE(::waitpid(another, &status, 0) == another);
 }
 
 } // namespace methos::executor
