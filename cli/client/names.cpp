@@ -160,15 +160,21 @@ std::vector<std::string> similar_names(const std::string& name,
 }
 
 Result<std::size_t> find_host(const std::string& name, const std::vector<HostName>& hosts) {
+    std::vector<std::size_t> named;
     std::vector<std::size_t> fitting;
     for (std::size_t i = 0; i < hosts.size(); ++i) {
         if (hosts[i].id == name) {
             return i;
         }
-        const bool prefix = !name.empty() && hosts[i].id.compare(0, name.size(), name) == 0;
-        if (prefix || hosts[i].hostname == name) {
+        if (hosts[i].hostname == name) {
+            named.push_back(i);
+        }
+        if (hosts[i].hostname == name || (!name.empty() && hosts[i].id.starts_with(name))) {
             fitting.push_back(i);
         }
+    }
+    if (named.size() == 1) {
+        return named.front(); // a name that an id begins with by chance is still a name
     }
     if (fitting.size() == 1) {
         return fitting.front();

@@ -42,8 +42,8 @@ struct HostName {
     std::string hostname;
 };
 
-/// The index of the host that `name` is the id, a unique prefix of the id, or the unique hostname
-/// of. Errors: NotFound with the hosts there are; InvalidInput when it fits several.
+/// The index of the host that `name` is the id, the unique hostname, or a unique prefix of the id
+/// of, in this order. Errors: NotFound with the hosts there are; InvalidInput when it fits several.
 [[nodiscard]] Result<std::size_t> find_host(const std::string& name,
                                             const std::vector<HostName>& hosts);
 

@@ -150,6 +150,8 @@ class SoakTest(ClusterCase):
         while not all(task.over for task in wanted):
             self.assertLess(time.monotonic(), end, [(task.name, task.messages) for task in wanted if not task.over])
             self.turn()
+            for host in self.lab.hosts:
+                host.dockerd.require_alive()
             over = sum(task.over for task in wanted)
             if faults and over >= TASKS_PER_FAULT * (self.faults_done + 1):
                 self.faults_done += 1

@@ -173,6 +173,7 @@ TEST_CASE("a host is an id, a unique prefix of one, or a unique hostname", "[cli
     CHECK(find_host("node1", hosts).value() == 0);
     CHECK(find_host("node2", hosts).error().code == Code::InvalidInput);
     CHECK(find_host("aa", hosts).error().message.find("node1 (aaaa1)") != std::string::npos);
+    CHECK(find_host("aab", {{"aaba1", "node1"}, {"cccc1", "aab"}}).value() == 1);
     CHECK(find_host("x", hosts).error().code == Code::NotFound);
     CHECK(find_host("", hosts).error().code == Code::NotFound);
     CHECK(find_host("x", {}).error().message.find("no host has joined") != std::string::npos);
