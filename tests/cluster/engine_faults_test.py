@@ -12,6 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from tests.support import cluster_case
 from tests.support.cluster_case import SETTLE_SECONDS, ClusterCase, app_path
+from tests.support.lab_guardian import is_zombie  # or gone; where process 1 collects none they stay
 from tests.support.rest import wait_until
 
 BLAMED_SECONDS = 3600
@@ -126,13 +127,12 @@ class WithLiveRestoreTest(EngineFaultsCase):
         self.wait_hosts_up()
         self.assert_blames_docker(apps, before)
 
-
     def test_what_ends_by_itself_while_docker_is_dead_is_its_own_end(self):
         app = self.deploy("ended-unseen", 1, cmd="trap 'exit 7' USR1; sleep 1000 & wait")
         before = self.container_of(app)
         self.host.kill_dockerd()
         os.kill(before["State"]["Pid"], signal.SIGUSR1)  # docker-init hands it on
-        wait_until("its process is gone", lambda: not pathlib.Path(f"/proc/{before['State']['Pid']}").exists(),
+        wait_until("its process is gone", lambda: is_zombie(before["State"]["Pid"]),
                    SETTLE_SECONDS)
         self.host.start_dockerd()
         self.host.wait_dockerd()
@@ -159,7 +159,7 @@ class WithLiveRestoreTest(EngineFaultsCase):
         self.assertRegex(self.last_failure(app), "137")  # what inspect says; the event says 255
         self.wait_running(app, 1)
         self.assertNotEqual(before["Id"], self.container_of(app)["Id"])
-        self.assertFalse(pathlib.Path(f"/proc/{before['State']['Pid']}").exists())
+        wait_until("its process is gone", lambda: is_zombie(before["State"]["Pid"]), SETTLE_SECONDS)
 
     def test_a_container_that_was_restarted_unseen_is_found_where_it_is_now(self):
         app = self.deploy("restarted-unseen", 1)
