@@ -1,12 +1,10 @@
-// Apps: recovery, changes and reading. Keeping them true is in settle.cpp, placing them in
-// placement.cpp.
+// Apps: recovery and reading. What changes them is in app_changes.cpp, keeping them true in
+// settle.cpp, placing them in placement.cpp.
 #include "master/frameworks/services/services.hpp"
 
-#include "core/wire/mapping.hpp"
 #include "master/cluster/invariants.hpp"
 #include "master/frameworks/services/constraints.hpp"
 #include "master/frameworks/services/definition/app_print.hpp"
-#include "master/frameworks/services/definition/app_task.hpp"
 #include "master/state/records.pb.h"
 
 #include <algorithm>
@@ -37,38 +35,6 @@ LastEnd from_record(const state::LastEnd& record) {
     end.time = WallTime(std::chrono::milliseconds(record.time_ms()));
     end.version = record.version();
     return end;
-}
-
-/// A new version's instant: now, and later than the version before.
-WallTime version_instant(Now now, const std::string& before) {
-    WallTime last;
-    if (parse_wall_time(before, last) && last >= now.wall) {
-        return last + std::chrono::milliseconds(1);
-    }
-    return now.wall;
-}
-
-constexpr std::size_t definition_bytes_max = 256 * 1024; ///< two of its size fit into one batch
-
-/// What cannot be stored, loaded and sent must not be accepted. Errors: what is too large or
-/// illegal.
-Result<void> survives_the_wire(const TaskSpec& spec) {
-    auto numbered = spec;
-    numbered.number = SpecNumber(1);
-    wire::TaskSpec message;
-    wire::to_wire(numbered, message);
-    const auto back = wire::from_wire(message);
-    if (!back) {
-        return back.error();
-    }
-    return {};
-}
-
-/// Whether going from one to the other restarts nothing. By their stored texts: defaults written
-/// out or left out make no difference.
-bool same_but_for_instances(AppDefinition a, const AppDefinition& b) {
-    a.instances = b.instances;
-    return stored_text(a) == stored_text(b);
 }
 
 } // namespace
@@ -181,85 +147,6 @@ void Services::save_ends(const App& app, cluster::Step& step) {
         to_record(*app.last_end, *record.mutable_last_end());
     }
     step.put(state::Table::AppEnd, app.key, record.SerializeAsString());
-}
-
-ApiResult<Changed> Services::put(AppDefinition definition,
-                                 Existing existing,
-                                 const RequestId& request,
-                                 cluster::Step& step) {
-    const auto id = definition.id;
-    const auto found = apps_.find(id);
-    const bool exists = found != apps_.end() && !found->second.deleting;
-    if (exists && existing == Existing::Refuse) {
-        return api_error(409, "An app with id [" + id.value + "] already exists.");
-    }
-    if (found != apps_.end() && found->second.deleting) {
-        return api_error(
-            409, "App " + id.value + " is being deleted; try again when its instances are gone.");
-    }
-    if (const auto unsupported = check_constraints(definition.constraints); !unsupported.empty()) {
-        return invalid_object(unsupported);
-    }
-    const auto instant = version_instant(step.now, exists ? found->second.version : "");
-    const auto version = format_wall_time(instant);
-    const bool keeps_spec = exists && same_but_for_instances(found->second.definition, definition);
-    if (stored_text(definition).size() > definition_bytes_max) {
-        return api_error(422, "the definition is larger than 256 KiB");
-    }
-    std::optional<TaskSpec> spec;
-    if (!keeps_spec) {
-        auto made = make_task_spec(definition, version, default_image_);
-        if (!made) {
-            return api_error(422, made.error().message);
-        }
-        spec = std::move(*made);
-        spec->framework = name();
-        if (const auto legal = survives_the_wire(*spec); !legal) {
-            return api_error(422, legal.error().message);
-        }
-    }
-
-    App& app = apps_[id];
-    if (!exists) {
-        app.key = next_key_++;
-        app.last_scaling_at = instant;
-    }
-    if (app.definition.instances != definition.instances) {
-        app.last_scaling_at = instant;
-    }
-    app.definition = std::move(definition);
-    count_values(app);
-    ++app.revision;
-    app.version = version;
-    app.request = request;
-    app.deployment = cluster_.new_uuid(step);
-    app.backoff = Duration::zero();
-    app.backoff_until = MonoTime::min();
-    if (spec) {
-        const auto old = app.spec;
-        app.spec = cluster_.add_spec(std::move(*spec), step);
-        app.last_config_change_at = instant;
-        drop_spec_when_unused(app, old, step);
-    }
-    save(app, step);
-    dirty_.insert(id);
-    return Changed{id, app.version, app.deployment, !exists};
-}
-
-ApiResult<Changed>
-Services::remove(const AppId& id, const RequestId& request, cluster::Step& step) {
-    const auto found = apps_.find(id);
-    if (found == apps_.end() || found->second.deleting) {
-        return api_error(404, "App '" + id.value + "' does not exist");
-    }
-    App& app = found->second;
-    app.deleting = true;
-    app.request = request;
-    app.version = format_wall_time(version_instant(step.now, app.version));
-    app.deployment = cluster_.new_uuid(step);
-    save(app, step);
-    dirty_.insert(id);
-    return Changed{id, app.version, app.deployment, false};
 }
 
 /// Has the values counted that the app's constraints are about.
