@@ -282,6 +282,9 @@ awaitable<> LogStreams::send_log(StreamPtr stream, std::string container, bool t
     streams::LogFormat format;
     format.tty = tty;
     streams::LogReader reader(*body, format, stream->after);
+    if (stream->query.follow) {
+        reader.leave_out_repeated(clock_);
+    }
     co_await send_all(stream, reader);
 }
 

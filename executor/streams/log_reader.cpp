@@ -22,6 +22,9 @@ awaitable<std::vector<LogLine>> LogReader::read() {
         if (after_ > 0) {
             std::erase_if(lines, [this](const LogLine& line) { return line.time <= after_; });
         }
+        if (clock_ != nullptr) {
+            repeated_.take_out(lines, clock_->now().wall);
+        }
     }
     co_return lines;
 }

@@ -4,6 +4,7 @@
 
 #include "core/http/message.hpp"
 #include "executor/streams/log_lines.hpp"
+#include "executor/streams/repeated_lines.hpp"
 
 #include <memory>
 #include <vector>
@@ -18,6 +19,10 @@ class LogReader {
               LogFormat format,
               docker::UnixNanos after = 0);
 
+    /// For a follow: leaves out what Docker tells again when it rotates the log. `clock` must
+    /// outlive the reader.
+    void leave_out_repeated(const Clock& clock) { clock_ = &clock; }
+
     /// The next lines, at least one; none at the end. Throws Failure when the stream was cut or
     /// is not of that format.
     [[nodiscard]] awaitable<std::vector<LogLine>> read();
@@ -25,7 +30,9 @@ class LogReader {
   private:
     std::shared_ptr<http::BodyReader> body_;
     LogLines lines_;
+    RepeatedLines repeated_;
     docker::UnixNanos after_;
+    const Clock* clock_ = nullptr; ///< set: repeated lines are left out
     bool ended_ = false;
 };
 

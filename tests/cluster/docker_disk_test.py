@@ -1,6 +1,7 @@
 """A host whose Docker has a small disk of its own, which fills up: what runs there goes on, what is new goes elsewhere,
 people are told why, and with room again the host is one like the others."""
 
+import errno
 import pathlib
 import sys
 
@@ -48,6 +49,46 @@ class DockerDiskTest(ClusterCase):
         self.wait_running("/waiting", 1)
         self.assertEqual("", self.trouble())
         self.assertEqual(containers, self.snapshot(before))
+
+    def test_a_disk_without_a_byte_left_ends_nobody_and_all_goes_on_with_room_again(self):
+        stays = self.deploy("stays", 2, **self.on_small())
+        ends = self.deploy("ends", 2, cmd="trap 'exit 0' TERM; while :; do echo chatter; sleep 0.1; done", **self.on_small())
+        containers = self.snapshot(stays)
+        filler = self.small.folder / "root" / "filler"
+        try:
+            self.fill(filler)
+            wait_until("the host tells of its disk", self.trouble, SETTLE_SECONDS)
+            self.lab.api.post("/v2/apps", self.definition("comes", 1, **self.on_small()))
+            # What was running can still be ended, and its end is told.
+            self.lab.api.put("/v2/apps/ends", {"instances": 1})
+            wait_until("one is ended", lambda: len(self.containers(ends)) == 1 == len(self.running_tasks(ends)), SETTLE_SECONDS)
+            # Neither a new executor nor a new dockerd ends what they find.
+            self.small.executor.kill()
+            self.small.kill_dockerd()
+            self.small.start_dockerd()
+            self.small.start_executor()
+            self.small.wait_dockerd()
+            self.wait_hosts_up()
+            self.wait_running(stays, 2)
+            self.assertEqual(containers, self.snapshot(stays))
+            self.assertTrue(self.trouble())
+            self.assertEqual([], self.containers("/comes"))
+        finally:
+            filler.unlink()
+        self.wait_running("/comes", 1)
+        self.wait_running(ends, 1)
+        self.assertEqual(containers, self.snapshot(stays))
+
+    def fill(self, filler):
+        """To the last byte that the disk gives."""
+        with open(filler, "ab", buffering=0) as file:
+            for size in (1024 * 1024, 4096):
+                try:
+                    while file.write(b"x" * size) == size:
+                        pass
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
 
     def used_bytes(self):
         disk = self.small.disk()

@@ -11,7 +11,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from tests.support import cluster_case
-from tests.support.cluster_case import SETTLE_SECONDS, ClusterCase, app_path
+from tests.support.cluster_case import SETTLE_SECONDS, ClusterCase, parent_of
 from tests.support.lab_guardian import is_zombie  # or gone; where process 1 collects none they stay
 from tests.support.rest import wait_until
 
@@ -23,11 +23,6 @@ ENDS = {  # what a program may make of the SIGTERM that Docker sends
     "terminated": "exec sleep 1000",
     "killed": "trap '' TERM; sleep 1000 & wait; sleep 1000",
 }
-
-
-def parent_of(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-        return int(stat.read().rsplit(")", 1)[1].split()[1])
 
 
 class EngineFaultsCase(ClusterCase):
@@ -43,10 +38,6 @@ class EngineFaultsCase(ClusterCase):
 
     def container_of(self, app):
         return self.containers(app)[0]
-
-    def last_failure(self, app):
-        failure = self.lab.api.get(app_path(app))["app"].get("lastTaskFailure") or {}
-        return failure.get("message", "")
 
     def assert_blames_docker(self, apps, before):
         """Every app runs again in another container, and its last end is said to be Docker's doing."""

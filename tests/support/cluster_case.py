@@ -36,6 +36,12 @@ def app_path(app):
     return "/v2/apps/" + urllib.parse.quote(app.lstrip("/"))
 
 
+def parent_of(pid):
+    """Of a container's first process: its shim."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        return int(stat.read().rsplit(")", 1)[1].split()[1])
+
+
 class ClusterCase(unittest.TestCase):
     """Tests that share one lab (`hosts_wanted` hosts, upstream, proxy, master, executors); each has its own app."""
 
@@ -133,6 +139,11 @@ class ClusterCase(unittest.TestCase):
 
     def running_tasks(self, app):
         return [task for task in self.tasks(app) if task["state"] == "TASK_RUNNING"]
+
+    def last_failure(self, app):
+        """What is told of the app's last task that failed; empty when none has."""
+        failure = self.lab.api.get(app_path(app))["app"].get("lastTaskFailure") or {}
+        return failure.get("message", "")
 
     def wait_running(self, app, count, hosts=None):
         """Both sides agree: the master counts `count` running, and so many containers run."""
