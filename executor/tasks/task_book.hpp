@@ -114,8 +114,10 @@ class TaskBook {
     [[nodiscard]] std::optional<MonoTime> next_due() const;
 
     // ---- what others ask
-    /// Whether Docker was listed since this process began: before, an inventory would lie.
-    [[nodiscard]] bool knows_containers() const { return listed_; }
+    /// Whether Docker has been listed and answers still: else an inventory would lie.
+    [[nodiscard]] bool knows_containers() const {
+        return listed_ && docker_up_ && adoptions_.empty();
+    }
 
     /// Whether a start that waited for its turn may be sent still.
     [[nodiscard]] bool may_start(const TaskName& task) const;

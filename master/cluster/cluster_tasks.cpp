@@ -14,6 +14,11 @@ constexpr std::size_t message_bytes_max = 4096;
 constexpr std::size_t ip_addresses_max = 16;
 constexpr std::size_t kills_per_turn = 1000;
 
+/// Then nobody knows what runs there, whatever its executor last heard of it; only ends are news.
+bool speaks_of_lost_docker(const Host& host) {
+    return host.state == HostState::Lost && !host.info.docker_up;
+}
+
 } // namespace
 
 Task* Cluster::task_of(const TaskStatus& status) {
@@ -66,6 +71,9 @@ void Cluster::apply(Host& host, const TaskStatus& status, Step& step) {
         return;
     }
     task->confirmed = true;
+    if (speaks_of_lost_docker(host) && !is_terminal(status.state)) {
+        return;
+    }
     const auto before = task->state();
     const bool late_progress =
         status.state == TaskState::Staging && task->reported != TaskState::Staging;
@@ -145,6 +153,9 @@ std::size_t Cluster::inventory(SessionNumber session,
         return tasks.size();
     }
     host->last_heard = step.now.mono;
+    if (speaks_of_lost_docker(*host)) {
+        return tasks.size(); // another one follows when Docker has answered
+    }
     auto& seen = inventory_seen_[session];
     const auto unknown_before = unknown_tasks_.size();
     std::size_t taken = 0;

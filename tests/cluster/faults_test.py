@@ -12,15 +12,8 @@ from tests.support import cluster_case
 from tests.support.cluster_case import SETTLE_SECONDS, ClusterCase, app_path
 from tests.support.rest import wait_until
 
-STABLE_LOOKS = 40  # how often a count is looked at before it is taken to stay
-
 
 class FaultsTest(ClusterCase):
-    def look_often(self, what, condition):
-        """The condition holds now and at each of many further looks."""
-        for look in range(STABLE_LOOKS):
-            self.assertTrue(condition(), f"{what} (look {look})")
-
     def test_a_killed_executor_comes_back_to_its_containers(self):
         app = self.deploy("executor-killed", 6)
         before = self.snapshot(app)

@@ -13,6 +13,7 @@ from tests.support.rest import Rest, RestError, wait_until
 
 SKIPPED = 77  # Meson's exit code for "skipped"
 SETTLE_SECONDS = 90  # generous: the machine may be busy with other work
+STABLE_LOOKS = 40  # how often a count is looked at before it is taken to stay
 PAGE_COMMAND = ('echo "task $MESOS_TASK_ID port $PORT0" > /www/index.html; echo started; '
                 "trap 'exit 0' TERM; httpd -f -p 8080 -h /www & wait $!")
 
@@ -48,6 +49,7 @@ class ClusterCase(unittest.TestCase):
     hosts_wanted = 3
     live_restore = True  # of their dockerds: containers live on without one
     executor_flags = ()
+    master_flags = ()
     lab = None
 
     @classmethod
@@ -68,7 +70,7 @@ class ClusterCase(unittest.TestCase):
         lab.start_registry()
         lab.push("lib/demo")
         lab.start_proxy()
-        lab.start_master()
+        lab.start_master(*cls.master_flags)
         for host in lab.hosts:
             host.wait_dockerd()
             host.start_executor(*cls.executor_flags)
@@ -92,6 +94,11 @@ class ClusterCase(unittest.TestCase):
                     raise
         for app in self.apps:
             wait_until(f"no container of {app} is left", lambda app=app: not self.containers(app), SETTLE_SECONDS)
+
+    def look_often(self, what, condition):
+        """The condition holds now and at each of many further looks."""
+        for look in range(STABLE_LOOKS):
+            self.assertTrue(condition(), f"{what} (look {look})")
 
     # Hosts
 

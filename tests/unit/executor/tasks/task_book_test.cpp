@@ -157,6 +157,16 @@ SCENARIO("an executor that was restarted finds its tasks by their containers") {
             CHECK(task->life.last_status().ip_addresses == seen.ip_addresses);
         }
     }
+    WHEN("all are known and Docker goes away") {
+        (void)bench.to_known({one, two});
+        REQUIRE(bench.book.knows_containers());
+        (void)bench.book.docker_down(bench.now);
+        THEN("what runs there is not known until it has listed them again") {
+            CHECK_FALSE(bench.book.knows_containers());
+            CHECK(count<order::TellInventory>(bench.book.docker_up({one, two}, bench.now)) == 1);
+            CHECK(bench.book.knows_containers());
+        }
+    }
     WHEN("Docker goes away between two tries") {
         (void)bench.book.docker_up({one}, bench.now);
         (void)bench.book.inspected(one.id, event::InspectFailed(), bench.now);

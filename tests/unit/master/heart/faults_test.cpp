@@ -183,6 +183,63 @@ SCENARIO("Docker's absence is borne for its own grace") {
     }
 }
 
+SCENARIO("a host whose Docker stays away is not found again by its executor's words") {
+    HeartLab lab;
+    six_running(lab);
+    auto info = HeartLab::host_info("a");
+    info.docker_up = false;
+    const auto had = statuses_of(lab, "a");
+    lab.step([&](heart::Heart& heart, cluster::Step& step) {
+        heart.cluster().host_changed(lab.session("a"), info, step);
+    });
+    lab.live(61s);
+    REQUIRE(lab.count(TaskState::Unreachable) == 2);
+    lab.run_all();
+    REQUIRE(lab.count(TaskState::Running) == 6);
+    (void)lab.take_sent<cluster::SendKill>();
+
+    WHEN("its executor joins anew, again and again, and tells what it knew last") {
+        for (int round = 0; round < 3; ++round) {
+            lab.cut("a");
+            lab.live(500ms);
+            lab.join(info, had);
+            lab.step([&](heart::Heart& heart, cluster::Step& step) {
+                (void)heart.cluster().statuses(lab.session("a"), had, step);
+            });
+            lab.live(61s);
+        }
+        THEN("the replacements stay") {
+            CHECK(lab.take_sent<cluster::SendKill>().empty());
+            CHECK(lab.count(TaskState::Unreachable) == 2);
+            CHECK(lab.spread(TaskState::Running)["a"] == 0);
+            CHECK(lab.count(TaskState::Running) == 6);
+        }
+        AND_WHEN("Docker answers at last and has them") {
+            info.docker_up = true;
+            lab.step([&](heart::Heart& heart, cluster::Step& step) {
+                heart.cluster().host_changed(lab.session("a"), info, step);
+            });
+            lab.step([&](heart::Heart& heart, cluster::Step& step) {
+                (void)heart.cluster().inventory(lab.session("a"), had, true, step);
+            });
+            THEN("they are found, and of each instance one goes") {
+                CHECK(lab.count(TaskState::Unreachable) == 0);
+                CHECK(lab.take_sent<cluster::SendKill>().size() == 2);
+            }
+        }
+        AND_WHEN("one is told to be over") {
+            auto over = had.front();
+            over.state = TaskState::Failed;
+            lab.step([&](heart::Heart& heart, cluster::Step& step) {
+                (void)heart.cluster().statuses(lab.session("a"), {&over, 1}, step);
+            });
+            THEN("it is") {
+                CHECK(lab.count(TaskState::Unreachable) == 1);
+            }
+        }
+    }
+}
+
 SCENARIO("a master that is killed forgets nothing and does nothing twice") {
     HeartLab lab;
     six_running(lab);
