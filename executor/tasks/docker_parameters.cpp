@@ -222,11 +222,12 @@ Result<void> add_mount(const std::string& source,
     mount.target = target;
     mount.read_only = read_only;
     if (source.starts_with('/')) {
-        const auto allowed = check_host_path(policy, source);
-        if (!allowed) {
-            return allowed.error();
+        auto real = resolve_host_path(policy, source);
+        if (!real) {
+            return real.error();
         }
-        mount.create_source = true; // as Marathon's users know it from `docker run -v`
+        mount.source = std::move(*real); // so that Docker mounts what was judged
+        mount.create_source = true;      // as Marathon's users know it from `docker run -v`
     } else {
         mount.kind = docker::Mount::Kind::Volume;
     }

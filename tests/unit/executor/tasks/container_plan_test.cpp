@@ -3,10 +3,15 @@
 #include "executor/tasks/container_plan.hpp"
 #include "executor/tasks/labels.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 #include <algorithm>
+#include <array>
+#include <filesystem>
 
 namespace methos::executor {
+
+namespace fs = std::filesystem;
 
 TEST_CASE("what gives access to Docker or containerd may not be mounted") {
     Policy policy;
@@ -167,6 +172,88 @@ TEST_CASE("host paths that hand out the host are refused") {
                               Row{"/srv/data", true});
     INFO(row.path);
     CHECK(check_host_path(some_host().policy, row.path).has_value() == row.allowed);
+}
+
+namespace {
+
+/// A host with Docker's root and socket, where a task has been free to make links.
+struct Linked {
+    Linked() {
+        fs::create_directories(folder.file("docker/volumes"));
+        fs::create_directories(folder.file("data/real"));
+        link("/", "root");
+        link(folder.file("docker"), "store");
+        link("real", "fine");
+        link("loop", "loop");
+        link("nothing", "dangling");
+        policy.forbidden_paths = {folder.file("docker")};
+    }
+
+    void link(const std::string& to, const std::string& name) const {
+        fs::create_symlink(to, folder.file("data/" + name));
+    }
+
+    /// The same place for dockerd, which cleans the text, and too long for the kernel.
+    [[nodiscard]] std::string longer(const std::string& name) const {
+        std::string path = folder.file("data");
+        for (int i = 0; i < 2100; ++i) {
+            path += "/.";
+        }
+        return path + "/" + name;
+    }
+
+    methos::test::TemporaryFolder folder;
+    Policy policy;
+};
+
+} // namespace
+
+TEST_CASE("a host path is judged by where it leads, or refused") {
+    const Linked host;
+    const auto data = host.folder.file("data");
+    const std::vector<std::string> paths = {
+        data + "/root",
+        data + "/root/./",
+        data + "/store",
+        data + "/store/volumes/new",
+        data + "/loop",
+        data + "/loop/x",
+        data + "/dangling",
+        data + "/dangling/x",
+        data + "/nowhere/../store", // dockerd cleans it before it follows links
+        data + "/nowhere/../root/etc/..",
+        data + std::string("/fine\0/x", 8),
+        host.longer("real"),
+        host.longer("store"),
+    };
+    auto context = some_host();
+    context.policy = host.policy;
+    for (const auto& path : paths) {
+        INFO(path.substr(0, 100));
+        auto spec = some_spec();
+        spec.volumes = {VolumeMount{path, "/data", false}};
+        const auto planned = plan_container(spec, some_launch(), context);
+        REQUIRE_FALSE(planned);
+        CHECK(planned.error().code == Code::Forbidden);
+        CHECK(planned.error().to_string().size() < 1000);
+    }
+}
+
+TEST_CASE("Docker mounts the path that was judged") {
+    const Linked host;
+    const auto real = fs::canonical(host.folder.file("data/real")).string();
+    auto spec = some_spec();
+    spec.volumes = {{host.folder.file("data/./fine/"), "/a", false},
+                    {host.folder.file("data/fine/new/one"), "/b", false}};
+    spec.docker_parameters = {{"volume", host.folder.file("data/nowhere/../fine") + ":/c:ro"}};
+    auto context = some_host();
+    context.policy = host.policy;
+    const auto config = plan_container(spec, some_launch(), context);
+    REQUIRE(config);
+    REQUIRE(config->mounts.size() == 3);
+    CHECK(config->mounts[0].source == real);
+    CHECK(config->mounts[1].source == real + "/new/one");
+    CHECK(config->mounts[2].source == real);
 }
 
 TEST_CASE("privileged is refused, a volume by name is none of the host's") {
