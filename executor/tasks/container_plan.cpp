@@ -68,6 +68,7 @@ std::vector<std::uint16_t> ports_of(const std::string& planned,
     return ports;
 }
 
+/// Each of ours is set, also to nothing: what is not set, the image's label of that name would be.
 void set_labels(const TaskSpec& spec,
                 const TaskLaunch& launch,
                 const PlanContext& context,
@@ -84,9 +85,7 @@ void set_labels(const TaskSpec& spec,
     labels[label::task] = launch.name.value;
     labels[label::attempt] = std::to_string(launch.attempt);
     labels[label::framework] = spec.framework;
-    if (!spec.app.empty()) {
-        labels[label::app] = spec.app;
-    }
+    labels[label::app] = spec.app;
     labels[label::spec_hash] = spec.hash;
     labels[label::request] = launch.request.value;
     labels[label::mesos_task_id] = launch.name.value;
@@ -187,9 +186,7 @@ plan_container(const TaskSpec& spec, const TaskLaunch& launch, const PlanContext
     if (!settled) {
         return settled.error();
     }
-    if (!settled->checks.empty()) {
-        config.labels[label::health_checks] = health_label(*settled);
-    }
+    config.labels[label::health_checks] = settled->checks.empty() ? "" : health_label(*settled);
     set_environment(spec, launch, config);
     set_command(spec, config);
     config.user = spec.user;

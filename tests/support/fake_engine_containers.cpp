@@ -134,6 +134,7 @@ FakeAnswer create_container(State& state, const UnixRequest& request) {
     container.image_id = image->id;
     container.body = request.body;
     container.labels = body.value("Labels", docker::Labels());
+    container.labels.insert(image->labels.begin(), image->labels.end()); // under those of the call
     container.environment = body.value("Env", std::vector<std::string>());
     container.tty = body.value("Tty", false);
     container.network_mode = host.value("NetworkMode", "default");

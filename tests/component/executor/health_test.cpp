@@ -1,5 +1,6 @@
 // Health checks as an executor really runs them: commands in a fake Docker's containers, requests
 // and connections to real sockets; through restarts, a Docker that hangs, and commands that do.
+#include "executor/tasks/labels.hpp"
 #include "tests/component/executor/cluster_of_one.hpp"
 #include "tests/support/catch.hpp"
 
@@ -7,6 +8,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+
+#include <map>
 
 namespace methos::executor::test {
 
@@ -249,6 +252,25 @@ SCENARIO("a check of a port that the task does not have is refused before anythi
     CHECK(one.master.last("demo.1")->reason == Reason::InvalidSpec);
     CHECK_THAT(one.master.last("demo.1")->message, Catch::Contains("port index 5"));
     CHECK(one.docker.containers().empty());
+}
+
+SCENARIO("an image's labels make no checks for tasks that have none") {
+    Checked one;
+    one.launch(Checked::command(1));
+    auto& image = one.docker.add_image("committed:1"); // `docker commit` keeps all labels
+    image.labels = one.docker.containers().at(0)->labels;
+    REQUIRE_FALSE(image.labels.at(label::health_checks).empty());
+    std::map<std::string, int> probes;
+    one.docker.set_exec([&](const FakeContainer& container, const std::vector<std::string>&) {
+        ++probes[container.labels.at(label::task)];
+        return std::pair(0, std::string());
+    });
+    one.master.edit = nullptr;
+    one.master.launch("demo.2", "committed:1");
+    one.run_until([&] { return one.master.has("demo.2", TaskState::Running); });
+    const auto before = probes["demo.1"];
+    one.run_until([&] { return probes["demo.1"] > before + 2; });
+    CHECK_FALSE(probes.contains("demo.2"));
 }
 
 } // namespace methos::executor::test

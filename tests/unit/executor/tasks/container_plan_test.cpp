@@ -121,6 +121,27 @@ TEST_CASE("our labels win over the user's") {
     CHECK(labels.at("x") == "y");
 }
 
+TEST_CASE("no label of ours is left to the image") {
+    auto spec = some_spec();
+    spec.app.clear();
+    const auto labels = plan_container(spec, some_launch(), some_host())->labels;
+    const std::array read_back{label::cluster,
+                               label::cluster_key,
+                               label::host,
+                               label::task,
+                               label::attempt,
+                               label::app,
+                               label::spec_hash,
+                               label::ports,
+                               label::kill_grace_ms,
+                               label::health_checks};
+    for (const auto* key : read_back) {
+        INFO(key);
+        CHECK(labels.contains(key));
+    }
+    CHECK(labels.at(label::health_checks).empty());
+}
+
 TEST_CASE("docker parameters are applied, refused by policy, or unknown") {
     struct Row {
         const char* key;
