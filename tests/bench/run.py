@@ -18,7 +18,8 @@ from tests.support.cluster_case import SETTLE_SECONDS
 from tests.support.lab import Lab
 from tests.support.rest import wait_until
 
-PARTS = ("heart", "fleet", "one", "fifty", "memory", "proxy")
+PARTS = ("heart", "fleet", "one", "fifty", "hundred", "memory", "idle", "proxy")
+SEVERAL = {"fifty": 50, "hundred": 100}  # launches, on four hosts
 WITHOUT_LAB = {"heart": heart.measure, "fleet": fleet.measure}
 BEGIN, END = "<!-- table: written by scripts/bench -->", "<!-- end of table -->"
 
@@ -43,11 +44,13 @@ def measure(part):
         return WITHOUT_LAB[part]()
     with Lab() as lab:
         try:
-            cluster(lab, 4 if part == "fifty" else 1)
+            cluster(lab, 4 if part in SEVERAL else 1)
             if part == "one":
                 return launch.one(lab, int(os.environ.get("METHOS_BENCH_ROUNDS") or "21"))
-            if part == "fifty":
-                return launch.fifty(lab)
+            if part in SEVERAL:
+                return launch.several(lab, SEVERAL[part])
+            if part == "idle":
+                return memory.with_containers(lab)
             return memory.measure(lab) if part == "memory" else proxy.measure(lab)
         except BaseException:
             print(lab.tails(), file=sys.stderr, flush=True)
@@ -64,16 +67,21 @@ def rows(results):
         yield ("launch of 1: API call to container start, against the raw Engine's create + start; median of "
                f"{one['rounds']} paired rounds", f"{one['methos_ms']:.0f} ms", f"{one['engine_ms']:.0f} ms",
                f"{one['difference_ms']:+.1f} ms", "+15 ms", one["difference_ms"] <= 15)
-    if fifty := results.get("fifty"):
-        yield (f"launch of {fifty['containers']} on {fifty['hosts']} hosts, against the raw Engine at its best parallelism "
-               f"({fifty['engine_parallel_per_host']} a host)", f"{fifty['methos_s']:.2f} s", f"{fifty['engine_s']:.2f} s",
-               f"{(fifty['ratio'] - 1) * 100:+.0f} %", "+5 %", fifty["ratio"] <= 1.05)
+    for several in (results[part] for part in SEVERAL if part in results):
+        yield (f"launch of {several['containers']} on {several['hosts']} hosts, against the raw Engine at its best parallelism "
+               f"({several['engine_parallel_per_host']} a host)", f"{several['methos_s']:.2f} s", f"{several['engine_s']:.2f} s",
+               f"{(several['ratio'] - 1) * 100:+.0f} %", "+5 %", several["ratio"] <= 1.05)
     if idle := results.get("memory"):
         for name, limit in (("master", 8), ("executor", 5), ("proxy", 8)):
             value = idle[f"{name}_mb"]
             yield f"idle memory of the {name} (RssAnon)", f"{value:.1f} MB", "", "", f"{limit} MB", value <= limit
         if "cli_mb" in idle:
             yield "memory of `methos logs -f` (RssAnon)", f"{idle['cli_mb']:.1f} MB", "", "", "", None
+    for found in results.get("idle", {}).get("counts", []):
+        count, cpu = found["containers"], found["cpu_percent"]
+        yield f"memory of an executor with {count} idle containers (RssAnon)", f"{found['rss_anon_mb']:.1f} MB", "", "", "", None
+        yield (f"its CPU over {found['seconds']:.0f} s, of one core (its dockerd's: {found['dockerd_cpu_percent']:.2f} %)",
+               f"{cpu:.2f} %", "", "", "0.5 %" if count <= 100 else "", cpu < 0.5 if count <= 100 else None)
     if found := results.get("proxy"):
         cold = found["cold_upstream_bytes_per_image_byte"]
         yield ("cold pull by one client: upstream bytes per byte of the image, against docker-registry as proxy",
