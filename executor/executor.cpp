@@ -50,10 +50,14 @@ struct Executor::Parts {
           runner(executor, engine, images, files, runner_options(), runner_handlers()),
           session(executor, runner, session_options(), session_handlers()),
           streams(executor, engine, runner, session_options(), options.log_stall_limit),
-          collector(engine, collector_options(), collector_handlers()),
-          group(executor, [](const std::string& child, const Error& error) {
-              log::failure("a part of the executor ended unexpectedly", error, {{"part", child}});
-          }) {}
+          collector(engine, collector_options(), collector_handlers()), broken(executor),
+          group(executor, [this](const std::string&, const Error& error) { broke(error); }) {}
+
+    void broke(const Error& error) {
+        log::failure("a part of the executor ended unexpectedly", error);
+        failure = error;
+        broken.open();
+    }
 
     [[nodiscard]] std::unique_ptr<LoopbackRelay> make_relay() const {
         if (!options.registry_proxy || is_loopback(options.registry_proxy->host)) {
@@ -111,6 +115,7 @@ struct Executor::Parts {
                 session.send_host();
             },
             [this] { session.send_inventory(); },
+            [this](const Error& error) { broke(error); },
         };
     }
 
@@ -204,6 +209,8 @@ struct Executor::Parts {
     MasterSession session;
     LogStreams streams;
     Collector collector;
+    Gate broken;
+    std::optional<Error> failure; ///< why it is
     TaskGroup group;
 };
 
@@ -242,6 +249,11 @@ void Executor::reload(const ExecutorOptions& options) {
     }
     parts_->options = std::move(next);
     parts_->session.send_host();
+}
+
+awaitable<> Executor::broken() {
+    co_await parts_->broken.wait();
+    throw Failure(*parts_->failure);
 }
 
 awaitable<> Executor::stop(bool orderly) {

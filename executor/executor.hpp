@@ -35,6 +35,8 @@ class Executor {
     /// Takes over what the master is told of this host (resources, attributes, role, names) and
     /// tells it. What else is different needs a new executor, and the log says so.
     void reload(const ExecutorOptions& options);
+    /// Throws when a part of it has ended that should not: stop it then, and begin with a new one.
+    [[nodiscard]] awaitable<> broken();
     /// With `orderly`, tells the master that this host will be back. Containers go on running.
     [[nodiscard]] awaitable<> stop(bool orderly);
 

@@ -40,6 +40,20 @@ void reload(Executor& executor, const ReadOptions& read) {
     methos::log::info("SIGHUP: the configuration was read again");
 }
 
+/// What broke the executor, or null when it is to end.
+methos::awaitable<std::exception_ptr> stop_or_failure(methos::Program& program,
+                                                      Executor& executor) {
+    auto stopping = program.stop_requested().wait();
+    auto breaking = executor.broken();
+    std::exception_ptr failure;
+    try {
+        co_await methos::executor::race(std::move(stopping), std::move(breaking));
+    } catch (const methos::Failure&) {
+        failure = std::current_exception();
+    }
+    co_return failure;
+}
+
 methos::awaitable<>
 run_until_stopped(methos::Program& program, ExecutorOptions options, ReadOptions read) {
     const auto folder = HostClaim::of_data_dir(options.data_dir);
@@ -54,10 +68,13 @@ run_until_stopped(methos::Program& program, ExecutorOptions options, ReadOptions
     Executor executor(program.executor(), std::move(options), std::move(identity));
     executor.start();
     program.on_hangup([&executor, &read] { reload(executor, read); });
-    co_await program.stop_requested().wait();
+    const auto failure = co_await stop_or_failure(program, executor);
     methos::log::info("stopping; containers go on running");
     program.on_hangup({});
     co_await executor.stop(true);
+    if (failure) { // whoever started this process does it again
+        std::rethrow_exception(failure);
+    }
 }
 
 } // namespace

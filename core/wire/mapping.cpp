@@ -15,6 +15,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t host_port_ranges_max = 1'000;
 constexpr std::size_t host_attributes_max = 1'000;
+constexpr std::size_t status_message_bytes_max = 4096; // no more is kept, and a frame holds many
 constexpr auto state_last = static_cast<std::uint32_t>(TaskState::Unknown);
 constexpr auto reason_last = static_cast<std::uint32_t>(Reason::HostDraining);
 
@@ -416,7 +417,7 @@ void to_wire(const methos::TaskStatus& status, TaskStatus& out) {
     out.set_stamp(status.stamp);
     out.set_state(static_cast<std::uint32_t>(status.state));
     out.set_reason(static_cast<std::uint32_t>(status.reason));
-    out.set_message(clean_text(status.message));
+    out.set_message(clean_text(status.message, status_message_bytes_max));
     out.set_time_ms(ms_of(status.time));
     out.set_container_id(clean_text(status.container_id, name_bytes_max));
     for (const auto& address : status.ip_addresses) {

@@ -60,10 +60,11 @@ void Sandboxes::remove(const std::string& name) {
 void Sandboxes::collect(const std::set<std::string>& kept) {
     std::error_code missing;
     std::vector<std::string> left;
-    for (const auto& entry : fs::directory_iterator(folder_, missing)) {
-        auto name = entry.path().filename().string();
+    for (fs::directory_iterator at(folder_, missing), end; !missing && at != end;
+         at.increment(missing)) {
+        auto name = at->path().filename().string();
         if (name.starts_with(removed_prefix)) {
-            remove_in_background(entry.path().string());
+            remove_in_background(at->path().string());
         } else if (!kept.contains(name)) {
             left.push_back(std::move(name));
         }

@@ -21,7 +21,8 @@ constexpr Duration goodbye_flush = milliseconds(500);
 constexpr std::uint32_t patience_max = 16;
 constexpr Duration settled_after = std::chrono::seconds(30); ///< of a session: then it held
 constexpr std::size_t statuses_per_frame = 500;
-constexpr std::size_t specs_max = 20'000; // then a new session starts afresh
+constexpr std::size_t inventory_text_max = 4 * 1024 * 1024; // half of a frame
+constexpr std::size_t specs_max = 20'000;                   // then a new session starts afresh
 
 /// What a person is to do about a refusal; empty when trying again is all there is to do.
 const char* advice_for(wire::Refused::Why why) {
@@ -395,8 +396,14 @@ void MasterSession::send_inventory() {
     }
     auto frame = wire::make_frame(mark_);
     auto& inventory = *frame.mutable_inventory();
+    std::size_t text = 0;
     for (const auto& status : runner_.inventory()) {
-        wire::to_wire(status, *inventory.add_tasks());
+        auto& task = *inventory.add_tasks();
+        wire::to_wire(status, task);
+        text += task.message().size();
+        if (text > inventory_text_max) {
+            task.clear_message(); // a frame that is too large would end every session anew
+        }
     }
     send(frame);
 }

@@ -48,6 +48,8 @@ TaskRunner::TaskRunner(const asio::any_io_executor& executor,
               }),
       starts_(executor, options_.starts_max), inspects_(executor, inspects_max),
       creates_(executor, creates_max), removes_(executor, removes_max), pump_(executor),
+      lasting_(executor,
+               [this](const std::string&, const Error& error) { handlers_.broke(error); }),
       group_(executor, [](const std::string& child, const Error& error) {
           log::failure("a part of the executor ended unexpectedly", error, {{"part", child}});
       }) {}
@@ -55,14 +57,16 @@ TaskRunner::TaskRunner(const asio::any_io_executor& executor,
 TaskRunner::~TaskRunner() = default;
 
 void TaskRunner::start() {
-    group_.spawn("docker watch", watch_.run());
-    group_.spawn("timers and updates", run_pump());
-    group_.spawn("health checks", health_.run());
+    lasting_.spawn("docker watch", watch_.run());
+    lasting_.spawn("timers and updates", run_pump());
+    lasting_.spawn("health checks", health_.run());
 }
 
 awaitable<> TaskRunner::stop() {
+    lasting_.stop();
     group_.stop();
     co_await health_.stop();
+    co_await lasting_.join();
     co_await group_.join();
 }
 

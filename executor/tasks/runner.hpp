@@ -34,6 +34,7 @@ struct RunnerHandlers {
     std::function<void(std::vector<TaskStatus>)> send; ///< only called while a session is open
     std::function<void()> docker_changed;              ///< see docker()
     std::function<void()> inventory_due;               ///< Docker was (re)connected and listed
+    std::function<void(const Error&)> broke;           ///< it is of no use any more
 };
 
 struct DockerState {
@@ -140,7 +141,8 @@ class TaskRunner {
         creates_; ///< apart: a create may take a minute, and inspects are what tells the truth
     Semaphore removes_;
     Signal pump_;
-    TaskGroup group_; ///< last: its children use all of the above
+    TaskGroup lasting_; ///< what runs from start() to stop()
+    TaskGroup group_;   ///< last: its children use all of the above
 };
 
 } // namespace methos::executor

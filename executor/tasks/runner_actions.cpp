@@ -27,12 +27,17 @@ void TaskRunner::carry_out(Orders orders) {
     if (std::exchange(carrying_out_, true)) {
         return;
     }
-    while (!orders_.empty()) {
-        const auto order = std::move(orders_.front());
-        orders_.pop_front();
-        std::visit([this](const auto& what) { follow(what); }, order);
+    try {
+        while (!orders_.empty()) {
+            const auto order = std::move(orders_.front());
+            orders_.pop_front();
+            std::visit([this](const auto& what) { follow(what); }, order);
+        }
+        carrying_out_ = false;
+    } catch (const std::exception&) {
+        // A task waits for what was not done, and nothing more is: the next process finds its way.
+        handlers_.broke(error_of_current_exception());
     }
-    carrying_out_ = false;
     pump_.notify();
 }
 
