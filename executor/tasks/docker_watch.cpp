@@ -4,9 +4,8 @@
 #include "core/observe/log.hpp"
 #include "core/runtime/timeout.hpp"
 #include "executor/race.hpp"
+#include "executor/tasks/docker_age.hpp"
 #include "executor/tasks/labels.hpp"
-
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <optional>
@@ -39,17 +38,6 @@ DockerWatch::DockerWatch(const asio::any_io_executor& executor,
                          DockerHandlers handlers)
     : engine_(engine), host_id_(std::move(host_id)), handlers_(std::move(handlers)),
       doubts_(executor) {}
-
-WallTime DockerWatch::listens_since() const {
-    struct stat socket {};
-
-    if (::stat(engine_.socket_path().c_str(), &socket) != 0) {
-        return {};
-    }
-    const auto since = std::chrono::seconds(socket.st_mtim.tv_sec) +
-                       std::chrono::nanoseconds(socket.st_mtim.tv_nsec);
-    return WallTime(std::chrono::duration_cast<WallTime::duration>(since));
-}
 
 awaitable<> DockerWatch::run() {
     Backoff backoff(reconnect, system_uniform());
@@ -94,7 +82,8 @@ awaitable<> DockerWatch::connect_and_follow() {
     const auto events = co_await engine_.events(std::move(query));
     // What a starting dockerd does to containers is in its ring, and what a lost connection hid.
     auto missed = our_events();
-    const auto heard_until = alive_at_ == WallTime() ? listens_since() : alive_at_;
+    const auto heard_until =
+        alive_at_ == WallTime() ? docker_listens_since(engine_.socket_path()) : alive_at_;
     missed.since = nanos_of(heard_until - event_overlap);
     missed.until = nanos_of(now);
     co_await hear_past_events(std::move(missed));

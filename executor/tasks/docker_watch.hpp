@@ -37,10 +37,6 @@ class DockerWatch {
     /// Something looks as if Docker were about to end: pings it at once.
     void doubt() { doubts_.notify(); }
 
-    /// When the socket was made, with which dockerd begins (systemd, where that holds the socket);
-    /// epoch when there is none.
-    [[nodiscard]] WallTime listens_since() const;
-
   private:
     enum class Sign : std::uint8_t { Answers, Silent, Unreachable };
 

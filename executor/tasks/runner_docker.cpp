@@ -3,6 +3,7 @@
 #include "executor/tasks/runner.hpp"
 
 #include "core/observe/log.hpp"
+#include "executor/tasks/docker_age.hpp"
 #include "executor/tasks/labels.hpp"
 
 namespace methos::executor {
@@ -16,7 +17,7 @@ constexpr int lost_kills_max = 3; // one with each list
 void TaskRunner::docker_up(const docker::EngineVersion& version,
                            const docker::EngineInfo& info,
                            const ContainerList& list) {
-    witness_.docker_listens_since(watch_.listens_since());
+    witness_.docker_listens_since(docker_listens_since(engine_.socket_path()));
     docker_ = DockerState{true, version.engine, version.api.to_string(), info.root_dir};
     options_.plan.policy.forbidden_paths =
         forbidden_host_paths(engine_.socket_path(), info.root_dir);

@@ -15,7 +15,7 @@ namespace methos::executor {
 
 class StopWitness {
   public:
-    /// A dockerd was reached whose socket was made then; epoch when that is not known.
+    /// A dockerd was reached that listens since then; epoch when that is not known.
     void docker_listens_since(WallTime since) { docker_since_ = since; }
 
     /// An event says that dockerd sent the container a signal.
