@@ -45,8 +45,10 @@ class EngineHandsTest(ClusterCase):
         self.wait_running(app, 1)
         self.assert_one_container_per_task(app)
         task = container["Config"]["Labels"]["io.methos.task"]
-        log = self.host.executor.log.read_text(encoding="utf-8")
-        self.assertEqual(1, sum(f"task={task} state=TASK_FAILED" in line for line in log.splitlines()), log)
+        self.assertEqual(1, sum(f"task={task} state=TASK_FAILED" in line for line in self.executor_log()))
+
+    def executor_log(self):
+        return self.host.executor.log.read_text(encoding="utf-8").splitlines()
 
     def test_a_container_that_somebody_removes_is_replaced(self):
         app = self.deploy("removed-by-hand", 1, cmd=STAY)
@@ -62,6 +64,24 @@ class EngineHandsTest(ClusterCase):
         self.wait_replaced(app, container)
         self.assertRegex(self.last_failure(app), "SIGKILL.*137")
         self.assertNotRegex(self.last_failure(app), "memory|Docker")
+
+    def test_a_task_that_somebody_pauses_or_renames_stays_the_same_and_can_be_ended(self):
+        app = self.deploy("paused", 2, cmd=STAY)
+        before = self.snapshot(app)
+        paused, renamed = self.containers(app)
+        self.host.docker.post(f"/containers/{paused['Id']}/pause")
+        self.host.docker.post(f"/containers/{renamed['Id']}/rename?name=somebody-elses-name")
+        task = paused["Config"]["Labels"]["io.methos.task"]
+        told = f'task={task} state=TASK_RUNNING message="'
+        wait_until("the pause is told", lambda: any(told in line and "paused" in line for line in self.executor_log()), SETTLE_SECONDS)
+        self.host.executor.kill()
+        self.host.start_executor()
+        self.wait_hosts_up()
+        self.wait_running(app, 2)
+        self.assertEqual(before, self.snapshot(app))
+        self.lab.api.put("/v2/apps/paused", {"instances": 0})
+        wait_until("both are gone, the paused one too", lambda: not self.containers(app, every=True), SETTLE_SECONDS)
+        self.assertEqual("", self.last_failure(app))
 
     def test_a_process_that_takes_too_much_memory_is_told_so(self):
         # Once only: the second instance finds the file, and stays.
