@@ -103,6 +103,7 @@ struct Executor::Parts {
         for_runner.starts_max = static_cast<std::size_t>(cpus) * starts_per_cpu;
         for_runner.keeps_ended = options.keep_ended;
         for_runner.trouble = [this] { return collector.trouble(); };
+        for_runner.host_paths = senses.host_paths;
         return for_runner;
     }
 

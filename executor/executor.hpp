@@ -6,6 +6,7 @@
 #include "core/runtime/async.hpp"
 #include "executor/options.hpp"
 #include "executor/session/identity.hpp"
+#include "executor/tasks/host_paths.hpp"
 
 #include <functional>
 #include <memory>
@@ -18,6 +19,7 @@ struct HostSenses {
     std::function<DiskSpace(const std::string& folder)> measure_disk; ///< none: the kernel's
     Duration look_interval = std::chrono::seconds(30);                ///< at the disk
     Duration collect_interval = std::chrono::minutes(10);             ///< of unused images
+    HostPathOptions host_paths;
 };
 
 class Executor {

@@ -1,6 +1,6 @@
 // From a task to the container that is to be, and from a container that is back to what decisions
-// need. Pure but for the policy's look at host paths; knows both vocabularies, model and Docker,
-// and is the only place that does.
+// need. Pure: where host paths lead is looked at before the container is made (host_paths.hpp).
+// Knows both vocabularies, model and Docker, and is the only place that does.
 #pragma once
 
 #include "core/model/task.hpp"

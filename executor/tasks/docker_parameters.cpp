@@ -222,12 +222,11 @@ Result<void> add_mount(const std::string& source,
     mount.target = target;
     mount.read_only = read_only;
     if (source.starts_with('/')) {
-        auto real = resolve_host_path(policy, source);
-        if (!real) {
-            return real.error();
+        const auto allowed = check_host_path(policy, source);
+        if (!allowed) {
+            return allowed.error();
         }
-        mount.source = std::move(*real); // so that Docker mounts what was judged
-        mount.create_source = true;      // as Marathon's users know it from `docker run -v`
+        mount.create_source = true; // as Marathon's users know it from `docker run -v`
     } else {
         mount.kind = docker::Mount::Kind::Volume;
     }

@@ -1,6 +1,6 @@
 // Marathon's docker `parameters`: `docker run` flags by name, applied to what a container is to be.
 // A documented set (docs/executor.md); what the policy forbids and what is not known is refused
-// with a reason. Pure but for the policy's look at host paths.
+// with a reason. Pure: where host paths lead is not looked at.
 #pragma once
 
 #include "executor/docker/values.hpp"
@@ -23,7 +23,7 @@ apply_docker_parameters(const std::vector<std::pair<std::string, std::string>>& 
 [[nodiscard]] Result<void>
 add_volume(const std::string& text, const Policy& policy, docker::ContainerConfig& config);
 
-/// A host path (absolute) or a named volume. Errors: Forbidden.
+/// A host path (absolute), judged by its text, or a named volume. Errors: Forbidden.
 [[nodiscard]] Result<void> add_mount(const std::string& source,
                                      const std::string& target,
                                      bool read_only,

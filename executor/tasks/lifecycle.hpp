@@ -82,6 +82,7 @@ class Lifecycle {
     void on(const event::ImageFailed& failed, const Now& now);
     void on(const event::Created& created, const Now& now);
     void on(const event::CreateFailed& failed, const Now& now);
+    void on(const event::PlanFailed& failed, const Now& now);
     void on(const event::Started&, const Now& now);
     void on(const event::StartFailed& failed, const Now& now);
     void on(const event::Seen& seen, const Now& now);

@@ -128,6 +128,12 @@ void Lifecycle::on(const event::CreateFailed& failed, const Now& now) {
                        std::nullopt};
 }
 
+void Lifecycle::on(const event::PlanFailed& failed, const Now&) {
+    if (answers(Call::Create)) {
+        pending_end_ = End{failed.state, failed.reason, failed.message, std::nullopt};
+    }
+}
+
 void Lifecycle::on(const event::Started&, const Now&) {
     if (answers(Call::Start)) {
         failures_ = 0;

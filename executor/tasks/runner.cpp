@@ -26,6 +26,7 @@ TaskRunner::TaskRunner(const asio::any_io_executor& executor,
                        RunnerHandlers handlers)
     : engine_(engine), images_(images), files_(files), options_(std::move(options)),
       handlers_(std::move(handlers)), calls_(engine, witness_),
+      host_paths_(executor, options_.host_paths),
       watch_(executor,
              engine,
              options_.plan.host,

@@ -11,6 +11,7 @@
 #include "executor/tasks/container_calls.hpp"
 #include "executor/tasks/container_plan.hpp"
 #include "executor/tasks/docker_watch.hpp"
+#include "executor/tasks/host_paths.hpp"
 #include "executor/tasks/process_watch.hpp"
 #include "executor/tasks/stop_witness.hpp"
 #include "executor/tasks/task_book.hpp"
@@ -28,6 +29,7 @@ struct RunnerOptions {
     std::size_t starts_max = 4;           ///< at once; 2 * CPUs
     bool keeps_ended = true;              ///< containers, for `logs --previous`
     std::function<std::string()> trouble; ///< why no new task is taken; empty text: it is
+    HostPathOptions host_paths;
 };
 
 struct RunnerHandlers {
@@ -115,6 +117,8 @@ class TaskRunner {
 
     [[nodiscard]] awaitable<> run_call(TaskName name, awaitable<Event> call);
     [[nodiscard]] awaitable<> run_limited(TaskName name, Semaphore& lane, awaitable<Event> call);
+    [[nodiscard]] awaitable<>
+    run_create(TaskName name, docker::ContainerConfig config, std::string container_name);
     [[nodiscard]] awaitable<> run_start(TaskName name, std::string container);
     [[nodiscard]] awaitable<> run_inspect_found(std::string container);
     [[nodiscard]] awaitable<> run_pump();
@@ -128,6 +132,7 @@ class TaskRunner {
     SystemClock clock_;
     StopWitness witness_;
     ContainerCalls calls_;
+    HostPaths host_paths_;
     DockerWatch watch_;
     TaskBook book_;
     ProcessWatch processes_;

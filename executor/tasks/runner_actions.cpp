@@ -11,6 +11,22 @@
 
 namespace methos::executor {
 
+namespace {
+
+event::PlanFailed plan_failure(const Error& error) {
+    if (error.code == Code::Forbidden) {
+        return {TaskState::Error, Reason::PolicyDenied, error.to_string()};
+    }
+    return {TaskState::Failed, Reason::LaunchFailed, error.to_string()};
+}
+
+/// The sandbox has a host path too, but it is ours, and there.
+bool is_host_path_of_task(const docker::Mount& mount) {
+    return mount.kind == docker::Mount::Kind::Bind && mount.create_source;
+}
+
+} // namespace
+
 void TaskRunner::deliver(const TaskName& name, const Event& event) {
     if (std::holds_alternative<event::DockerDoubted>(event)) {
         watch_.doubt();
@@ -129,12 +145,11 @@ void TaskRunner::perform(const TaskName& name, const action::Create& create) {
     }
     auto planned = plan_container(*task->spec, task->launch, options_.plan);
     if (!planned) { // the policy has changed since the launch was accepted
-        deliver(name, event::CreateFailed{CallFailure::Permanent, planned.error().to_string()});
+        deliver(name, plan_failure(planned.error()));
         return;
     }
     planned->image = create.image_id;
-    auto call = calls_.create(std::move(*planned), task->container_name);
-    group_.spawn("create", run_limited(name, creates_, std::move(call)));
+    group_.spawn("create", run_create(name, std::move(*planned), task->container_name));
 }
 
 void TaskRunner::perform(const TaskName& name, const action::Start& start) {
@@ -229,6 +244,26 @@ awaitable<> TaskRunner::run_limited(TaskName name, Semaphore& lane, awaitable<Ev
         event = co_await std::move(call);
     }
     deliver(name, *event);
+}
+
+/// What the task wants mounted is looked at as late as can be: links may change while an image is
+/// pulled. Docker is told the path that was judged.
+awaitable<>
+TaskRunner::run_create(TaskName name, docker::ContainerConfig config, std::string container_name) {
+    for (auto& mount : config.mounts) {
+        if (!is_host_path_of_task(mount)) {
+            continue;
+        }
+        auto real = co_await host_paths_.resolve(options_.plan.policy, mount.source);
+        if (!real) {
+            deliver(name, plan_failure(real.error()));
+            co_return;
+        }
+        mount.source = std::move(*real);
+    }
+    auto call = calls_.create(std::move(config), std::move(container_name));
+    auto limited = run_limited(std::move(name), creates_, std::move(call));
+    co_await std::move(limited);
 }
 
 awaitable<> TaskRunner::run_start(TaskName name, std::string container) {

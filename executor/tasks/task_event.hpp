@@ -54,6 +54,13 @@ struct CreateFailed {
     std::string message;
 };
 
+/// The create was never sent: this host's policy forbids it, or what it needs is not to be had.
+struct PlanFailed {
+    TaskState state = TaskState::Failed;
+    Reason reason = Reason::LaunchFailed;
+    std::string message;
+};
+
 struct Started {};
 
 struct StartFailed {
@@ -115,6 +122,7 @@ using Event = std::variant<event::Begin,
                            event::ImageFailed,
                            event::Created,
                            event::CreateFailed,
+                           event::PlanFailed,
                            event::Started,
                            event::StartFailed,
                            event::Seen,
