@@ -2,20 +2,24 @@
 
 #include "executor/tasks/process_watch.hpp"
 
+#include <cerrno>
 #include <csignal>
 
 namespace methos::executor {
 
-bool end_command(const std::string& container_id, std::int64_t pid, const std::string& proc_dir) {
+CommandEnd
+end_command(const std::string& container_id, std::int64_t pid, const std::string& proc_dir) {
     // -1 would be everybody's group.
     if (pid <= 1 || !is_process_of(container_id, pid, proc_dir)) {
-        return false;
+        return CommandEnd::NotThere;
     }
     const auto leader = static_cast<pid_t>(pid);
-    if (::kill(-leader, SIGKILL) != 0) { // it leads no group
-        ::kill(leader, SIGKILL);
+    const bool signalled = ::kill(-leader, SIGKILL) == 0 || // or it leads no group
+                           ::kill(leader, SIGKILL) == 0;
+    if (signalled) {
+        return CommandEnd::Signalled;
     }
-    return true;
+    return errno == ESRCH ? CommandEnd::NotThere : CommandEnd::Refused;
 }
 
 } // namespace methos::executor

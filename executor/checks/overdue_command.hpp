@@ -7,9 +7,15 @@
 
 namespace methos::executor {
 
+enum class CommandEnd : std::uint8_t {
+    Signalled,
+    NotThere, ///< nothing was touched: /proc does not show it as the container's, or it has ended
+    Refused,  ///< it runs on: the kernel does not let this process signal it
+};
+
 /// Kills the process `pid` and its process group, which is what an exec has for itself, so that no
-/// child is left to be joined by the next probe's. False, and nothing is touched, when /proc does
-/// not show it as the container's.
-bool end_command(const std::string& container_id, std::int64_t pid, const std::string& proc_dir);
+/// child is left to be joined by the next probe's.
+[[nodiscard]] CommandEnd
+end_command(const std::string& container_id, std::int64_t pid, const std::string& proc_dir);
 
 } // namespace methos::executor

@@ -73,9 +73,15 @@ ProbeResult judge_refusal(const docker::EngineError& error) {
 }
 
 void end_overdue(const std::string& container, std::int64_t pid) {
-    if (end_command(container, pid, "/proc")) {
+    const auto end = end_command(container, pid, "/proc");
+    if (end == CommandEnd::Signalled) {
         log::debug("ended a health check's command that took too long",
                    {{"container", container}, {"pid", pid}});
+    } else if (end == CommandEnd::Refused) {
+        log::limited("overdue command",
+                     "a health check's command that took too long runs on: the kernel does not "
+                     "let the executor end it; does its unit leave it CAP_KILL?",
+                     {{"container", container}, {"pid", pid}});
     }
 }
 

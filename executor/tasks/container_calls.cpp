@@ -124,10 +124,17 @@ awaitable<Event> ContainerCalls::remove(std::string container) {
 }
 
 awaitable<Event> ContainerCalls::remove_with_processes(std::string container) {
-    const auto killed = kill_processes_of(container);
-    if (killed > 0) {
+    const auto kills = kill_processes_of(container);
+    if (kills.killed > 0) {
         log::warning("ended what ran of a container that Docker takes for never started",
-                     {{"container", container}, {"processes", killed}});
+                     {{"container", container}, {"processes", kills.killed}});
+    }
+    if (kills.refused > 0) { // without the container nobody would know of them any more
+        log::limited("orphans",
+                     "a container that Docker takes for never started runs, and the kernel does "
+                     "not let the executor end it; does its unit leave it CAP_KILL?",
+                     {{"container", container}, {"processes", kills.refused}});
+        co_return event::RemoveFailed();
     }
     auto removing = remove(std::move(container));
     auto event = co_await std::move(removing);

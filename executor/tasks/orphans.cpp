@@ -8,6 +8,7 @@ extern "C" { // which glibc 2.36 forgets to say itself
 #include <sys/pidfd.h>
 }
 
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <limits>
@@ -19,8 +20,8 @@ namespace {
 constexpr std::size_t id_length = 64;
 constexpr int rounds_max = 5; // a process may have made others while it was looked for
 
-std::size_t kill_once(const std::string& container_id, const std::string& proc_dir) {
-    std::size_t killed = 0;
+OrphanKills kill_once(const std::string& container_id, const std::string& proc_dir) {
+    OrphanKills kills;
     std::error_code gone;
     for (std::filesystem::directory_iterator at(proc_dir, gone), end; !gone && at != end;
          at.increment(gone)) {
@@ -31,29 +32,34 @@ std::size_t kill_once(const std::string& container_id, const std::string& proc_d
         }
         // Held before it is looked at again, so that the number cannot become another's meanwhile.
         const Descriptor process(::pidfd_open(static_cast<pid_t>(*pid), 0));
-        if (process && is_process_of(container_id, *pid, proc_dir) &&
-            ::pidfd_send_signal(process.get(), SIGKILL, nullptr, 0) == 0) {
-            ++killed;
+        if (!process || !is_process_of(container_id, *pid, proc_dir)) {
+            continue;
+        }
+        if (::pidfd_send_signal(process.get(), SIGKILL, nullptr, 0) == 0) {
+            ++kills.killed;
+        } else if (errno != ESRCH) { // that one has ended by itself
+            ++kills.refused;
         }
     }
-    return killed;
+    return kills;
 }
 
 } // namespace
 
-std::size_t kill_processes_of(const std::string& container_id, const std::string& proc_dir) {
+OrphanKills kill_processes_of(const std::string& container_id, const std::string& proc_dir) {
+    OrphanKills kills;
     if (container_id.size() != id_length) {
-        return 0;
+        return kills;
     }
-    std::size_t killed = 0;
     for (int round = 0; round < rounds_max; ++round) {
         const auto more = kill_once(container_id, proc_dir);
-        if (more == 0) {
+        kills.killed += more.killed;
+        kills.refused = more.refused;
+        if (more.killed == 0) {
             break;
         }
-        killed += more;
     }
-    return killed;
+    return kills;
 }
 
 } // namespace methos::executor

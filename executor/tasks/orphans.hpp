@@ -8,9 +8,14 @@
 
 namespace methos::executor {
 
-/// Sends SIGKILL to every process of the container, going by the cgroups that /proc names; returns
-/// how many there were. `container_id` is the whole one; for anything shorter nothing is done.
-std::size_t kill_processes_of(const std::string& container_id,
-                              const std::string& proc_dir = "/proc");
+struct OrphanKills {
+    std::size_t killed = 0;
+    std::size_t refused = 0; ///< run on: the kernel does not let this process signal them
+};
+
+/// Sends SIGKILL to every process of the container, going by the cgroups that /proc names.
+/// `container_id` is the whole one; for anything shorter nothing is done.
+[[nodiscard]] OrphanKills kill_processes_of(const std::string& container_id,
+                                            const std::string& proc_dir = "/proc");
 
 } // namespace methos::executor

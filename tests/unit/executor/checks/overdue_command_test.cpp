@@ -3,6 +3,7 @@
 #include "executor/checks/overdue_command.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "tests/unit/executor/without_cap_kill.hpp"
 
 #include <array>
 #include <csignal>
@@ -72,7 +73,7 @@ struct FakeProc {
         std::ofstream(path + "/cgroup") << "0::/docker/" << container << "\n";
     }
 
-    [[nodiscard]] bool end(std::int64_t pid) const {
+    [[nodiscard]] CommandEnd end(std::int64_t pid) const {
         return end_command("c0ffee", pid, folder.path().string());
     }
 
@@ -85,7 +86,7 @@ SCENARIO("a command that hangs is ended with its children") {
     const FakeProc proc;
     const Command command(true);
     proc.show(command.pid, "c0ffee");
-    CHECK(proc.end(command.pid));
+    CHECK(proc.end(command.pid) == CommandEnd::Signalled);
     CHECK(command.all_end());
 }
 
@@ -93,20 +94,33 @@ SCENARIO("a command that leads no group is ended alone") {
     const FakeProc proc;
     const Command command(false);
     proc.show(command.pid, "c0ffee");
-    CHECK(proc.end(command.pid));
+    CHECK(proc.end(command.pid) == CommandEnd::Signalled);
     CHECK(command.all_end());
 }
 
 SCENARIO("who does not belong to the container is let alone") {
     const FakeProc proc;
     const Command stranger(true);
-    CHECK_FALSE(proc.end(stranger.pid));
+    CHECK(proc.end(stranger.pid) == CommandEnd::NotThere);
     proc.show(stranger.pid, "another");
-    CHECK_FALSE(proc.end(stranger.pid));
+    CHECK(proc.end(stranger.pid) == CommandEnd::NotThere);
     CHECK(::kill(stranger.pid, 0) == 0);
     proc.show(1, "c0ffee"); // its group's number would be everybody's
-    CHECK_FALSE(proc.end(1));
-    CHECK_FALSE(proc.end(0));
+    CHECK(proc.end(1) == CommandEnd::NotThere);
+    CHECK(proc.end(0) == CommandEnd::NotThere);
+}
+
+SCENARIO("a command that may not be signalled is not called ended") {
+    if (!methos::test::has_cap_kill()) {
+        WARN("needs root: left out");
+        return;
+    }
+    const FakeProc proc;
+    const methos::test::ProcessOfNobody command;
+    proc.show(command.pid(), "c0ffee");
+    CHECK(methos::test::answer_without_cap_kill(
+        [&] { return proc.end(command.pid()) == CommandEnd::Refused; }));
+    CHECK(proc.end(command.pid()) == CommandEnd::Signalled);
 }
 
 } // namespace methos::executor

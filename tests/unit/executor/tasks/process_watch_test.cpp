@@ -4,6 +4,7 @@
 #include "executor/tasks/orphans.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_folder.hpp"
+#include "tests/unit/executor/without_cap_kill.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -119,9 +120,11 @@ SCENARIO("only the processes of a lost container are ended") {
     proc.run(another, "/docker/" + other);
     std::filesystem::create_directories(proc.folder.file("sys"));
 
-    CHECK(kill_processes_of("", proc.folder.path().string()) == 0);
-    CHECK(kill_processes_of(id.substr(0, 12), proc.folder.path().string()) == 0);
-    CHECK(kill_processes_of(id, proc.folder.path().string()) > 0);
+    CHECK(kill_processes_of("", proc.folder.path().string()).killed == 0);
+    CHECK(kill_processes_of(id.substr(0, 12), proc.folder.path().string()).killed == 0);
+    const auto kills = kill_processes_of(id, proc.folder.path().string());
+    CHECK(kills.killed > 0);
+    CHECK(kills.refused == 0);
     int status = 0;
     REQUIRE(::waitpid(ours, &status, 0) == ours);
     CHECK(WIFSIGNALED(status));
@@ -129,6 +132,23 @@ SCENARIO("only the processes of a lost container are ended") {
     CHECK(::waitpid(another, &status, WNOHANG) == 0);
     REQUIRE(::kill(another, SIGKILL) == 0);
     REQUIRE(::waitpid(another, &status, 0) == another);
+}
+
+SCENARIO("processes of a lost container that may not be signalled are counted") {
+    if (!methos::test::has_cap_kill()) {
+        WARN("needs root: left out");
+        return;
+    }
+    const std::string id(64, 'a');
+    const methos::test::ProcessOfNobody process;
+    const FakeProc proc;
+    proc.run(process.pid(), "/docker/" + id);
+    const auto folder = proc.folder.path().string();
+    CHECK(methos::test::answer_without_cap_kill([&] {
+        const auto kills = kill_processes_of(id, folder);
+        return kills.killed == 0 && kills.refused == 1;
+    }));
+    CHECK(kill_processes_of(id, folder).killed > 0);
 }
 
 } // namespace methos::executor
