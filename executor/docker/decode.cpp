@@ -141,7 +141,7 @@ EngineHealth health_of(const Json& state) {
 EngineInfo decode_info(const std::string& body) {
     const auto json = json_access::parse(body, "info");
     EngineInfo info;
-    info.id = text(json, "ID");
+    info.id = required_id(json, "ID", "info");
     info.name = text(json, "Name");
     constexpr std::int64_t cpus_max = 1'000'000;
     info.cpus =
@@ -212,6 +212,11 @@ ContainerState decode_container(const std::string& body) {
 
     const auto& state = field(json, "State");
     container.status = parse_container_status(text(state, "Status"));
+    const bool has_ended =
+        container.status == ContainerStatus::Exited || container.status == ContainerStatus::Dead;
+    if (has_ended && !json_access::has_number(state, "ExitCode")) {
+        throw Failure(Code::Protocol, "the Engine's container has ended without an ExitCode");
+    }
     container.exit_code = exit_code_of(json_access::number(state, "ExitCode"));
     container.error = text(state, "Error");
     container.oom_killed = json_access::flag(state, "OOMKilled");
@@ -327,6 +332,9 @@ ExecState decode_exec_state(const std::string& body) {
     const auto json = json_access::parse(body, "exec state");
     ExecState state;
     state.running = json_access::flag(json, "Running");
+    if (!state.running && !json_access::has_number(json, "ExitCode")) {
+        throw Failure(Code::Protocol, "the Engine's exec has ended without an ExitCode");
+    }
     state.exit_code = exit_code_of(json_access::number(json, "ExitCode"));
     state.pid = state.running ? json_access::number(json, "Pid") : 0;
     return state;

@@ -5,6 +5,7 @@
 #include "executor/docker/time_text.hpp"
 
 #include <cmath>
+#include <limits>
 
 namespace methos::docker::json_access {
 
@@ -24,6 +25,11 @@ std::string text(const Json& object, const char* key) {
 
 std::int64_t number(const Json& object, const char* key) {
     const auto& value = field(object, key);
+    if (value.is_number_unsigned()) {
+        const auto whole = value.get<std::uint64_t>();
+        constexpr std::uint64_t limit = std::numeric_limits<std::int64_t>::max();
+        return whole <= limit ? static_cast<std::int64_t>(whole) : 0;
+    }
     if (value.is_number_integer()) {
         return value.get<std::int64_t>();
     }
@@ -33,6 +39,10 @@ std::int64_t number(const Json& object, const char* key) {
         return std::abs(real) < limit ? static_cast<std::int64_t>(real) : 0;
     }
     return 0;
+}
+
+bool has_number(const Json& object, const char* key) {
+    return field(object, key).is_number_integer();
 }
 
 bool flag(const Json& object, const char* key) {

@@ -17,8 +17,10 @@ using Json = nlohmann::json;
 [[nodiscard]] const Json& field(const Json& object, const char* key);
 /// Empty unless it is a string.
 [[nodiscard]] std::string text(const Json& object, const char* key);
-/// 0 unless it is a number (a fraction is cut off).
+/// 0 unless it is a number that fits (a fraction is cut off).
 [[nodiscard]] std::int64_t number(const Json& object, const char* key);
+/// Whether it is a whole number.
+[[nodiscard]] bool has_number(const Json& object, const char* key);
 /// False unless it is true.
 [[nodiscard]] bool flag(const Json& object, const char* key);
 /// The strings of an array; a single string counts as an array of one (Entrypoint of old images).
