@@ -38,6 +38,7 @@ struct FakePull {
     std::string message;        ///< of that refusal
     std::string stream_error;   ///< the stream ends with it after the layers
     bool retry_forever = false; ///< "Retrying in 1 second" until the client goes away
+    bool vanishes = false;      ///< it ends well, and the image is not there
     bool hold = false; ///< after the first layer nothing, until release_pulls() or the client goes
 };
 
@@ -90,14 +91,17 @@ struct FakeFault {
         DropBefore, ///< the connection closes; nothing was done
         DropAfter,  ///< it is done, and then the connection closes without an answer
         CutBody,    ///< it is not done; half of `body` arrives
+        CutAnswer,  ///< it is done, and of its answer only the first `bytes` arrive, head included
         Hold,       ///< nothing, until release_held(); then it is done as usual
     };
     std::string call; ///< beginning of "POST /containers/create": without the version
+    std::string ends; ///< and the end of that without its query: "/start"
     Kind kind = Kind::Answer;
     int status = 500;
     std::string body = R"({"message":"injected fault"})";
-    int skip = 0;  ///< calls left alone first
-    int times = 1; ///< -1: always
+    std::size_t bytes = 0; ///< of CutAnswer
+    int skip = 0;          ///< calls left alone first
+    int times = 1;         ///< -1: always
 };
 
 class FakeEngine {
@@ -114,6 +118,10 @@ class FakeEngine {
     void set_api(std::string max, std::string min, std::string engine);
     /// Every byte of every body comes alone.
     void split_bytes(bool on);
+    /// Whole answers come in chunks, as dockerd sends those of more than 2 KiB.
+    void chunk_answers(bool on);
+    /// Without it, each connection serves one call.
+    void keep_alive(bool on);
     /// It begins to end: no new connections, and those that are there go on.
     void stop_listening();
     /// The socket refuses connections and running ones are cut; containers go on.
@@ -125,6 +133,8 @@ class FakeEngine {
     FakeImage& add_image(const std::string& reference, FakeImage image = {});
     void add_remote(const std::string& reference, FakePull pull = {});
     void release_pulls();
+    /// `docker rmi -f`: that name is gone, and containers of the image go on.
+    void untag(const std::string& reference);
     [[nodiscard]] bool has_image(const std::string& reference) const;
     [[nodiscard]] int pulls_started(const std::string& reference) const;
     /// The X-Registry-Auth of every pull, in order; empty without.
@@ -145,6 +155,8 @@ class FakeEngine {
     void terminate(const std::string& id_or_name, int code);
     /// `docker rm -f` behind everybody's back.
     void remove(const std::string& id_or_name);
+    /// `docker rename`.
+    void rename(const std::string& id_or_name, const std::string& name);
     void write_log(const std::string& id_or_name, std::string text, bool is_error = false);
     /// Who follows a log now gets no more of its lines, and no end (moby 37646).
     void stall_logs();
@@ -156,11 +168,19 @@ class FakeEngine {
 
     // ---- faults and observation
     void inject(FakeFault fault);
+    void forget_faults();
+    /// How many answers a CutAnswer has cut: one that it let through was not longer than that.
+    [[nodiscard]] int cuts() const;
     void release_held();
+    [[nodiscard]] std::size_t held() const; ///< calls that release_held() would let go on
     /// Subscribers to events get the head of their answer, and the events from the moment of
     /// release_subscribers() on, or since when they asked for.
     void hold_subscribers();
     void release_subscribers();
+    /// Subscribers hear nothing; what happens from now on is kept for them.
+    void hold_events();
+    /// They hear what was kept as `arrange` leaves it: lost, twice, in another order.
+    void release_events(const std::function<void(std::vector<std::string>& lines)>& arrange);
     /// An event's text as it goes to subscribers, for duplicates and disorder.
     void emit_raw(std::string line);
     [[nodiscard]] int subscribers() const;

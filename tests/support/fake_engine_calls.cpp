@@ -85,7 +85,9 @@ awaitable<void> dispatch(StatePtr state, Exchange exchange, Parts parts) {
 
 std::optional<FakeFault> take_fault(State& state, const std::string& call) {
     for (auto it = state.faults.begin(); it != state.faults.end(); ++it) {
-        if (call.compare(0, it->fault.call.size(), it->fault.call) != 0) {
+        const bool fits = call.starts_with(it->fault.call) &&
+                          call.substr(0, call.find('?')).ends_with(it->fault.ends);
+        if (!fits) {
             continue;
         }
         if (it->skip > 0) {
@@ -115,6 +117,9 @@ awaitable<bool> suffer(StatePtr state, Exchange exchange, FakeFault fault, Parts
     } else if (fault.kind == Kind::CutBody) {
         auto headers = headers_of(*state, "application/json");
         co_await exchange->answer_cut(200, std::move(fault.body), std::move(headers));
+    } else if (fault.kind == Kind::CutAnswer) {
+        exchange->cut_after(fault.bytes, [state] { ++state->cuts; });
+        co_return true;
     } else {
         auto gate = std::make_shared<Gate>(state->executor);
         state->held_calls.push_back(gate);
@@ -141,6 +146,12 @@ http::Headers headers_of(const State& state, const std::string& content_type) {
 
 awaitable<void> reply(StatePtr state, Exchange exchange, FakeAnswer answer) {
     auto headers = headers_of(*state, answer.body.empty() ? "" : "application/json");
+    if (state->chunk_answers && !answer.body.empty()) {
+        co_await exchange->begin(answer.status, std::move(headers));
+        co_await exchange->write(std::move(answer.body));
+        co_await exchange->end();
+        co_return;
+    }
     co_await exchange->answer(answer.status, std::move(answer.body), std::move(headers));
 }
 

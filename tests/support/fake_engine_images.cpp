@@ -166,7 +166,9 @@ awaitable<void> stream_pull(StatePtr state, Exchange exchange) {
         co_await exchange->write(json.dump() + "\r\n");
     } else {
         const bool is_new = state->find_image(remote.image.id) == nullptr;
-        state->put_image(reference, remote.image);
+        if (!remote.vanishes) {
+            state->put_image(reference, remote.image);
+        }
         co_await exchange->write(status_line("Digest: sha256:" + std::string(64, 'd')));
         std::string said = "Status: Image is up to date for ";
         if (is_new) {

@@ -25,12 +25,24 @@ struct FakeSubscriber {
     explicit FakeSubscriber(const asio::any_io_executor& executor) : signal(executor) {}
 
     std::deque<std::string> pieces;
+    std::vector<std::string> held; ///< events that wait for release_events()
     bool ended = false;
     bool stalled = false; ///< gets nothing more
     Signal signal;
     std::function<bool(const Json& event)> wants;
     std::string container; ///< of a log
 };
+
+template <class Function>
+void for_each_reader(std::list<std::weak_ptr<FakeSubscriber>>& readers, Function function) {
+    readers.remove_if([](const auto& weak) { return weak.expired(); });
+    for (const auto& weak : readers) {
+        if (const auto reader = weak.lock()) {
+            function(*reader);
+            reader->signal.notify();
+        }
+    }
+}
 
 struct FakeEvent {
     Json json;
@@ -108,6 +120,7 @@ struct FakeEngine::State {
     std::deque<FakeEvent> ring;
     std::list<std::weak_ptr<FakeSubscriber>> event_readers;
     std::list<std::weak_ptr<FakeSubscriber>> log_readers;
+    bool events_held = false;
     std::shared_ptr<Gate> subscribers_held; ///< null: they are not
     docker::UnixNanos last_time = 0;
 
@@ -118,6 +131,8 @@ struct FakeEngine::State {
     };
 
     std::list<Fault> faults;
+    int cuts = 0;
+    bool chunk_answers = false;
     std::list<std::shared_ptr<Gate>> held_calls;
     std::vector<std::string> calls;
 };

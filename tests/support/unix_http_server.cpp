@@ -122,14 +122,6 @@ std::string hex(std::size_t number) {
     return text;
 }
 
-std::string head_of(int status, const http::Headers& headers) {
-    auto head = "HTTP/1.1 " + std::to_string(status) + " Status\r\n";
-    for (const auto& [name, value] : headers.fields()) {
-        head += name + ": " + value + "\r\n";
-    }
-    return head;
-}
-
 } // namespace
 
 std::string UnixRequest::parameter(const std::string& name) const {
@@ -148,12 +140,44 @@ std::vector<std::string> UnixRequest::parameters(const std::string& name) const 
     return values;
 }
 
-UnixExchange::UnixExchange(std::shared_ptr<Socket> socket, UnixRequest asked, bool split_bytes)
-    : request(std::move(asked)), socket_(std::move(socket)), split_bytes_(split_bytes) {}
+UnixExchange::UnixExchange(std::shared_ptr<Socket> socket,
+                           UnixRequest asked,
+                           bool split_bytes,
+                           bool keep_alive)
+    : request(std::move(asked)), socket_(std::move(socket)), split_bytes_(split_bytes),
+      keep_alive_(keep_alive) {}
+
+std::string UnixExchange::head_of(int status, const http::Headers& headers) const {
+    auto head = "HTTP/1.1 " + std::to_string(status) + " Status\r\n";
+    for (const auto& [name, value] : headers.fields()) {
+        head += name + ": " + value + "\r\n";
+    }
+    if (!keep_alive_) {
+        head += "Connection: close\r\n";
+    }
+    return head;
+}
 
 awaitable<void> UnixExchange::send(std::string bytes) {
+    const bool is_cut = bytes_left_ && bytes.size() > *bytes_left_;
+    if (is_cut) {
+        bytes.resize(*bytes_left_);
+    }
+    if (bytes_left_) {
+        *bytes_left_ -= bytes.size();
+    }
     const auto source = asio::buffer(bytes);
     co_await asio::async_write(*socket_, source, asio::use_awaitable);
+    if (is_cut) {
+        close();
+        on_cut_();
+        throw Failure(Code::Cancelled, "the test has cut the answer");
+    }
+}
+
+void UnixExchange::cut_after(std::size_t bytes, std::function<void()> on_cut) {
+    bytes_left_ = bytes;
+    on_cut_ = std::move(on_cut);
 }
 
 awaitable<void> UnixExchange::answer(int status, std::string body, http::Headers headers) {
@@ -189,7 +213,8 @@ awaitable<void> UnixExchange::begin(int status, http::Headers headers) {
 }
 
 awaitable<void> UnixExchange::begin_until_close(int status, http::Headers headers) {
-    co_await send(head_of(status, headers) + "Connection: close\r\n\r\n");
+    keep_alive_ = false;
+    co_await send(head_of(status, headers) + "\r\n");
 }
 
 awaitable<void> UnixExchange::write(std::string bytes) {
@@ -244,7 +269,13 @@ struct UnixHttpServer::State : std::enable_shared_from_this<State> {
     Handler handler;
     asio::local::stream_protocol::acceptor acceptor;
     std::list<std::weak_ptr<Socket>> sockets;
-    bool split = false;
+
+    struct Manners {
+        bool split = false;
+        bool keep_alive = true;
+    };
+
+    Manners manners;
 
     void spawn(awaitable<void> child) {
         // What ends a connection of a test server is the test's business.
@@ -255,9 +286,10 @@ struct UnixHttpServer::State : std::enable_shared_from_this<State> {
 
 namespace {
 
+template <class Manners>
 awaitable<void> serve(std::shared_ptr<Socket> socket,
                       UnixHttpServer::Handler handler,
-                      std::shared_ptr<bool> split) {
+                      std::shared_ptr<Manners> manners) {
     Input input(socket);
     while (socket->is_open()) {
         const auto head = co_await input.read_through("\r\n\r\n");
@@ -275,9 +307,14 @@ awaitable<void> serve(std::shared_ptr<Socket> socket,
         } else if (const auto length = request.headers.get("Content-Length")) {
             request.body = co_await input.read_exactly(std::stoul(*length));
         }
-        auto exchange = std::make_shared<UnixExchange>(socket, std::move(request), *split);
+        const bool keep_alive = manners->keep_alive;
+        auto exchange =
+            std::make_shared<UnixExchange>(socket, std::move(request), manners->split, keep_alive);
         auto answering = handler(std::move(exchange));
         co_await std::move(answering);
+        if (!keep_alive) {
+            co_return;
+        }
     }
 }
 
@@ -295,7 +332,11 @@ const std::string& UnixHttpServer::path() const noexcept {
 }
 
 void UnixHttpServer::split_bytes(bool on) {
-    state_->split = on;
+    state_->manners.split = on;
+}
+
+void UnixHttpServer::keep_alive(bool on) {
+    state_->manners.keep_alive = on;
 }
 
 namespace {
@@ -312,8 +353,8 @@ awaitable<void> accept_all(std::shared_ptr<State> state) {
         }
         state->sockets.remove_if([](const auto& weak) { return weak.expired(); });
         state->sockets.push_back(socket);
-        const auto split = std::shared_ptr<bool>(state, &state->split);
-        state->spawn(serve(std::move(socket), state->handler, split));
+        const std::shared_ptr<typename State::Manners> manners(state, &state->manners);
+        state->spawn(serve(std::move(socket), state->handler, manners));
     }
 }
 

@@ -11,6 +11,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,7 +36,8 @@ class UnixExchange {
   public:
     UnixExchange(std::shared_ptr<asio::local::stream_protocol::socket> socket,
                  UnixRequest asked,
-                 bool split_bytes);
+                 bool split_bytes,
+                 bool keep_alive);
 
     const UnixRequest request;
 
@@ -51,6 +53,10 @@ class UnixExchange {
     [[nodiscard]] awaitable<void> end();
     /// Closes the connection now; what was begun is cut.
     void close();
+    /// Of the answer, its head and the marks of its chunks included, only so many bytes are sent;
+    /// before the next one the connection closes and `on_cut` is called. What answers meanwhile
+    /// finds out by an exception.
+    void cut_after(std::size_t bytes, std::function<void()> on_cut);
 
     /// Waits for the signal; false when the client went away instead.
     [[nodiscard]] awaitable<bool> wait(Signal& signal);
@@ -59,12 +65,16 @@ class UnixExchange {
     [[nodiscard]] bool is_open() const;
 
   private:
+    [[nodiscard]] std::string head_of(int status, const http::Headers& headers) const;
     [[nodiscard]] awaitable<void> send(std::string bytes);
     [[nodiscard]] awaitable<bool> wait_while_there(awaitable<void> event);
 
     std::shared_ptr<asio::local::stream_protocol::socket> socket_;
     bool split_bytes_;
+    bool keep_alive_;
     bool chunked_ = false;
+    std::optional<std::size_t> bytes_left_; ///< until the cut; none: there is none
+    std::function<void()> on_cut_;
 };
 
 class UnixHttpServer {
@@ -84,6 +94,8 @@ class UnixHttpServer {
     void stop();
     /// Each byte of an answer's body is a chunk and a write of its own.
     void split_bytes(bool on);
+    /// Without it, each answer says that it is the connection's last.
+    void keep_alive(bool on);
 
     [[nodiscard]] const std::string& path() const noexcept;
 

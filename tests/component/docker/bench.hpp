@@ -17,6 +17,17 @@ namespace methos::test {
 /// no test needs.
 void run_on(asio::io_context& loop, awaitable<void> work);
 
+/// The Failure that `work` throws; Internal with "no failure" when it throws none.
+template <class T>
+awaitable<Error> failure_of(awaitable<T> work) {
+    try {
+        co_await std::move(work);
+    } catch (const Failure& failure) {
+        co_return failure.error();
+    }
+    co_return Error(Code::Internal, "no failure");
+}
+
 /// An image that both Engines get by import: busybox, or for the fake a name.
 inline const std::string contract_image = "methos-test/busybox:1";
 

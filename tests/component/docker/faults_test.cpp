@@ -31,17 +31,6 @@ ContainerConfig sleeper() {
 
 const PullObserver no_observer;
 
-/// The code of the Failure that `work` throws; Internal with "no failure" when it throws none.
-template <class T>
-awaitable<Error> failure_of(awaitable<T> work) {
-    try {
-        co_await std::move(work);
-    } catch (const Failure& failure) {
-        co_return failure.error();
-    }
-    co_return Error(Code::Internal, "no failure");
-}
-
 awaitable<void> negotiates(EngineBench& bench, Speaks speaks) {
     bench.fake->set_api(speaks.max, speaks.min, "99.0");
     const std::string agreed = speaks.agreed;
