@@ -5,6 +5,7 @@
 #include "core/observe/log.hpp"
 #include "executor/docker/engine.hpp"
 #include "executor/session/host_claim.hpp"
+#include "executor/tasks/container_plan.hpp"
 #include "executor/tasks/labels.hpp"
 
 #include <set>
@@ -66,7 +67,8 @@ std::string host_id_of(const std::vector<docker::ContainerSummary>& containers,
     for (const auto& container : containers) {
         const auto host = label_of(container.labels, label::host);
         const bool ours = label_of(container.labels, label::cluster_key) == cluster_key;
-        if (ours && is_host_id(host) && !is_claimed(HostId(host))) {
+        const bool copied = is_copy(container.labels, container.name, container.image_id);
+        if (ours && !copied && is_host_id(host) && !is_claimed(HostId(host))) {
             hosts.insert(host);
         }
     }

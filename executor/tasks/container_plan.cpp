@@ -223,6 +223,20 @@ plan_container(const TaskSpec& spec, const TaskLaunch& launch, const PlanContext
     return config;
 }
 
+void set_image(docker::ContainerConfig& config, const std::string& image_id) {
+    config.image = image_id;
+    config.labels[label::image] = image_id;
+}
+
+bool is_copy(const docker::Labels& labels, const std::string& name, const std::string& image_id) {
+    const auto made_of = label_of(labels, label::image);
+    if (made_of.empty() || made_of == image_id) { // empty: made by an executor that wrote none
+        return false;
+    }
+    const auto own = container_name_of(TaskName(label_of(labels, label::task)));
+    return name != own && !name.starts_with(own + container_name_suffix);
+}
+
 ContainerFacts::Status status_of(docker::ContainerStatus status) {
     switch (status) {
     case docker::ContainerStatus::Created:
@@ -280,7 +294,9 @@ ContainerFacts facts_of(const docker::ContainerState& state) {
         }
     }
     facts.host_ports = ports_of(label_of(state.labels, label::ports), state.ports);
-    add_identity(facts, state.labels);
+    if (!is_copy(state.labels, state.name, state.image_id)) {
+        add_identity(facts, state.labels);
+    }
     return facts;
 }
 
@@ -292,7 +308,9 @@ ContainerFacts facts_of(const docker::ContainerSummary& row) {
     facts.started_at = wall_of(row.created_at);
     facts.finished_at = facts.started_at;
     facts.host_ports = ports_of(label_of(row.labels, label::ports), {});
-    add_identity(facts, row.labels);
+    if (!is_copy(row.labels, row.name, row.image_id)) {
+        add_identity(facts, row.labels);
+    }
     return facts;
 }
 

@@ -28,6 +28,15 @@ struct PlanContext {
 [[nodiscard]] Result<docker::ContainerConfig>
 plan_container(const TaskSpec& spec, const TaskLaunch& launch, const PlanContext& context);
 
+/// What a container is made of is known last. Its label tells a copy from it.
+void set_image(docker::ContainerConfig& config, const std::string& image_id);
+
+/// Whether this is no task's container but one that somebody has made of an image that was
+/// committed of it (`docker commit`, `docker run`): that image has all labels of the task. Neither
+/// the image nor the name are the task's then; one that was only renamed has its image.
+[[nodiscard]] bool
+is_copy(const docker::Labels& labels, const std::string& name, const std::string& image_id);
+
 [[nodiscard]] WallTime wall_of(docker::UnixNanos nanos);
 
 [[nodiscard]] ContainerFacts facts_of(const docker::ContainerState& state);
@@ -37,7 +46,8 @@ plan_container(const TaskSpec& spec, const TaskLaunch& launch, const PlanContext
 [[nodiscard]] std::vector<ContainerFacts>
 facts_of(const std::vector<docker::ContainerSummary>& list);
 
-/// Whose container it is, as its labels say. Nothing when it is not a task of ours.
+/// Whose container it is, as its labels say; a copy has them too. Nothing when it is not a task of
+/// ours.
 [[nodiscard]] std::optional<TaskIdentity> identity_of(const docker::Labels& labels);
 
 [[nodiscard]] ContainerFacts::Status status_of(docker::ContainerStatus status);

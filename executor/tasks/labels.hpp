@@ -1,6 +1,6 @@
 // The labels by which a container says whose it is: the executor keeps no other record of its
 // tasks. Names are a contract (DESIGN section 8); `ports`, `kill-grace-ms`,
-// `health-checks` and `cluster-key` are our own additions.
+// `health-checks`, `image` and `cluster-key` are our own additions.
 #pragma once
 
 namespace methos::executor::label {
@@ -20,6 +20,7 @@ constexpr const char* ports = "io.methos.ports"; ///< "31000:80/tcp,31001:0/udp"
 constexpr const char* cluster_key = "io.methos.cluster-key"; ///< public; see host_recovery.hpp
 constexpr const char* kill_grace_ms = "io.methos.kill-grace-ms";
 constexpr const char* health_checks = "io.methos.health-checks"; ///< check_label.hpp
+constexpr const char* image = "io.methos.image"; ///< the id it was made of; see is_copy()
 constexpr const char* reserved_prefix = "io.methos.";
 
 } // namespace methos::executor::label

@@ -104,7 +104,7 @@ void Lifecycle::decide_absent(const Now& now) {
     }
     std::string suffix;
     if (phantoms_ >= phantoms_before_rename) {
-        suffix = "-r" + std::to_string(phantoms_);
+        suffix = container_name_suffix + std::to_string(phantoms_);
     }
     call_ = Call::Create;
     create_sent_ = true;

@@ -148,7 +148,7 @@ void TaskRunner::perform(const TaskName& name, const action::Create& create) {
         deliver(name, plan_failure(planned.error()));
         return;
     }
-    planned->image = create.image_id;
+    set_image(*planned, create.image_id);
     group_.spawn("create", run_create(name, std::move(*planned), task->container_name));
 }
 

@@ -11,6 +11,8 @@
 
 namespace methos::executor {
 
+constexpr const char* container_name_suffix = "-r"; ///< and a number
+
 /// Each call below is answered by exactly one of its events, also when it fails.
 namespace action {
 struct EnsureImage {}; ///< ImageReady or ImageFailed; PullProgress meanwhile

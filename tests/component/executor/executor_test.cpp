@@ -112,6 +112,7 @@ SCENARIO("a host whose data directory was lost is known by its containers") {
         methos::test::FakeContainer other;
         other.name = "other";
         other.image = "demo:1";
+        other.image_id = one.docker.containers().front()->image_id;
         other.labels = one.docker.containers().front()->labels;
         other.labels["io.methos.host"] = std::string(32, 'a');
         one.docker.add_container(other);

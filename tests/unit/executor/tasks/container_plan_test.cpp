@@ -140,6 +140,10 @@ TEST_CASE("no label of ours is left to the image") {
         CHECK(labels.contains(key));
     }
     CHECK(labels.at(label::health_checks).empty());
+    docker::ContainerConfig config;
+    set_image(config, "sha256:a");
+    CHECK(config.image == "sha256:a");
+    CHECK(config.labels.at(label::image) == "sha256:a");
 }
 
 TEST_CASE("docker parameters are applied, refused by policy, or unknown") {
@@ -276,6 +280,23 @@ TEST_CASE("privileged is refused, a volume by name is none of the host's") {
     CHECK(config->mounts.front().kind == docker::Mount::Kind::Volume);
     spec.privileged = true;
     CHECK(plan_container(spec, some_launch(), some_host()).error().code == Code::Forbidden);
+}
+
+TEST_CASE("a copy has a task's labels, and neither its image nor its name") {
+    docker::ContainerSummary row;
+    row.labels = {{label::task, "demo.1"}, {label::host, "h1"}, {label::image, "sha256:a"}};
+    const auto task = [&row](const char* name, const char* image_id) {
+        row.name = name;
+        row.image_id = image_id;
+        return facts_of(row).task;
+    };
+    CHECK(task("methos-demo.1", "sha256:a") == "demo.1");
+    CHECK(task("methos-demo.1-r3", "sha256:b") == "demo.1"); // the Engine counts images otherwise
+    CHECK(task("renamed", "sha256:a") == "demo.1");
+    CHECK(task("quirky_hopper", "sha256:b").empty());
+    CHECK(task("methos-demo.10", "sha256:b").empty());
+    row.labels.erase(label::image);
+    CHECK(task("quirky_hopper", "sha256:b") == "demo.1"); // an older build wrote no such label
 }
 
 TEST_CASE("labels that are not ours make no task") {
