@@ -50,7 +50,9 @@ struct ImagePuller::Pull {
 };
 
 bool ImagePuller::gave_up_for_good(const Pull& pull) {
-    return pull.error && !docker::is_retryable(pull.error->fault);
+    // To fill a disk again and again costs the download each time; another host may have room.
+    return pull.error && (pull.error->fault == docker::EngineFault::NoSpace ||
+                          !docker::is_retryable(pull.error->fault));
 }
 
 ImagePuller::ImagePuller(const asio::any_io_executor& executor,

@@ -59,6 +59,17 @@ SCENARIO("a pull that is denied is not asked for again") {
     CHECK(one.master.last("demo.1")->message.find("denied") != std::string::npos);
 }
 
+SCENARIO("a pull that has filled the disk is not begun again") {
+    Joined one;
+    FakePull large;
+    large.stream_error = "failed to register layer: write /usr/bin/x: no space left on device";
+    one.docker.add_remote("large:1", large);
+    one.master.launch("demo.1", "large:1");
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Failed); });
+    CHECK(one.docker.count("POST /images/create") == 1);
+    CHECK(one.master.last("demo.1")->message.find("no space left") != std::string::npos);
+}
+
 SCENARIO("a forced and a plain pull of one image wait for each other") {
     Joined one;
     FakePull held;
