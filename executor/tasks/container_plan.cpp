@@ -18,6 +18,9 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 constexpr std::int64_t docker_memory_min = 6 * bytes_per_mb; // the Engine refuses less
+/// Of all names and values. dockerd puts them into every event of the container, where a byte may
+/// take six, and the Engine client ends a stream with lines of over 4 MiB.
+constexpr std::size_t labels_bytes_max = 64 * 1024;
 constexpr Duration kill_grace_default = std::chrono::seconds(10);
 
 std::string label_of(const docker::Labels& labels, const char* name) {
@@ -92,6 +95,20 @@ void set_labels(const TaskSpec& spec,
     labels[label::ports] = ports_label(spec, launch);
     labels[label::kill_grace_ms] =
         std::to_string(duration_cast<milliseconds>(spec.kill_grace).count());
+}
+
+Result<void> check_size(const docker::Labels& labels) {
+    std::size_t bytes = 0;
+    for (const auto& [key, value] : labels) {
+        bytes += key.size() + value.size();
+    }
+    if (bytes > labels_bytes_max) {
+        return Error(Code::InvalidInput,
+                     "the labels, of which one holds the health checks, take " +
+                         std::to_string(bytes) + " bytes; at most " +
+                         std::to_string(labels_bytes_max) + " are allowed");
+    }
+    return {};
 }
 
 void set_command(const TaskSpec& spec, docker::ContainerConfig& config) {
@@ -219,6 +236,9 @@ plan_container(const TaskSpec& spec, const TaskLaunch& launch, const PlanContext
     const auto applied = apply_docker_parameters(spec.docker_parameters, context.policy, config);
     if (!applied) {
         return applied.error();
+    }
+    if (const auto small = check_size(config.labels); !small) {
+        return small.error();
     }
     return config;
 }
