@@ -1,6 +1,8 @@
 // From a task to its container and back: commands, ports, labels, docker parameters, and what the
 // host's policy refuses.
 #include "executor/tasks/container_plan.hpp"
+
+#include "executor/fetch/sandbox_names.hpp"
 #include "executor/tasks/labels.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_folder.hpp"
@@ -8,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <set>
 
 namespace methos::executor {
 
@@ -144,6 +147,32 @@ TEST_CASE("no label of ours is left to the image") {
     set_image(config, "sha256:a");
     CHECK(config.image == "sha256:a");
     CHECK(config.labels.at(label::image) == "sha256:a");
+}
+
+TEST_CASE("labels that would burst the Engine's events are refused") {
+    auto spec = some_spec();
+    const std::string large(60'000, '<');
+    spec.labels = {{"a", large}};
+    CHECK(plan_container(spec, some_launch(), some_host()));
+    SECTION("with those of the definition") {
+        spec.labels["b"] = large;
+    }
+    SECTION("with those of docker's parameters") {
+        spec.docker_parameters = {{"label", "b=" + large}};
+    }
+    const auto planned = plan_container(spec, some_launch(), some_host());
+    REQUIRE_FALSE(planned);
+    CHECK(planned.error().code == Code::InvalidInput);
+}
+
+TEST_CASE("tasks whose names are made legal alike have sandboxes of their own") {
+    const auto of = [](const std::string& name) { return sandbox_name_of(TaskName(name)); };
+    CHECK(of("a_b") == "methos-a_b");
+    CHECK(of("a_b").find_first_of("/") == std::string::npos);
+    CHECK(std::set{of("a:b"), of("a b"), of("a_b"), of("a/b")}.size() == 4);
+    CHECK(of(std::string(300, 'x')) != of(std::string(301, 'x')));
+    CHECK(of(std::string(5000, ':')).size() < 256);
+    CHECK(of("a/b") == of("a/b"));
 }
 
 TEST_CASE("docker parameters are applied, refused by policy, or unknown") {
