@@ -97,6 +97,7 @@ struct Executor::Parts {
         for_runner.plan.cluster_key = options.token.server_key;
         for_runner.plan.host = identity.id.value;
         for_runner.plan.publish_ip = options.publish_ip;
+        for_runner.plan.limit_cpus = options.limit_cpus;
         for_runner.plan.sandboxes = sandboxes_folder(options.data_dir);
         for_runner.plan.policy.forbidden_paths = forbidden_host_paths(options.docker_socket, "");
         const auto cpus = detect_host_resources("").scalars.milli_cpus / milli;

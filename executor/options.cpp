@@ -28,6 +28,7 @@ struct Texts {
     std::string registry_proxy;
     std::string pull_fallback = "on";
     std::string keep_ended = "on";
+    std::string cpu_limit = "off";
     std::string pull_limit = "60m";
     std::string disk_watermark;
     std::string image_delay = "168h";
@@ -47,6 +48,9 @@ void add_flags(DaemonFlags& daemon, ExecutorOptions& options, Texts& texts) {
     daemon.add("--keep-ended",
                texts.keep_ended,
                "on or off: keep an app's newest ended container for ten minutes, for its logs");
+    daemon.add("--cpu-limit",
+               texts.cpu_limit,
+               "off or hard: whether a task gets no more than its cpus where others are idle");
     daemon.add("--docker-config",
                options.docker_config,
                "Docker's config.json with credentials for pulls that do not go through the proxy");
@@ -167,6 +171,10 @@ std::string check_images(const Texts& texts, ExecutorOptions& options) {
         return "--keep-ended: must be on or off";
     }
     options.keep_ended = texts.keep_ended == "on";
+    if (texts.cpu_limit != "off" && texts.cpu_limit != "hard") {
+        return "--cpu-limit: must be off or hard";
+    }
+    options.limit_cpus = texts.cpu_limit == "hard";
     if (!take("--pull-limit", parse_duration(texts.pull_limit), options.pull_limit, wrong)) {
         return wrong;
     }

@@ -22,6 +22,7 @@ struct ExecutorOptions {
     std::optional<HostPort> registry_proxy;
     bool pull_fallback = true;
     bool keep_ended = true;
+    bool limit_cpus = false; ///< tasks get no more cpu time than they asked for
     Duration pull_limit = std::chrono::minutes(60); ///< for an image to arrive, all tries together
     DiskWatermark disk_watermark;
     KeeperOptions images;

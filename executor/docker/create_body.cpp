@@ -49,7 +49,7 @@ std::optional<EngineError> find_mistake(const ContainerConfig& config) {
     if (config.image.empty()) {
         return refuse(EngineFault::BadConfig, "no image is named");
     }
-    if (config.memory_bytes < 0 || config.cpu_milli < 0) {
+    if (config.memory_bytes < 0 || config.cpu_milli < 0 || config.cpu_limit_milli < 0) {
         return refuse(EngineFault::BadConfig, "cpus and memory cannot be negative");
     }
     if (config.memory_bytes > 0 && config.memory_bytes < memory_bytes_min) {
@@ -165,10 +165,8 @@ void put_ports(Json& body, Json& host, const std::vector<PortBinding>& ports) {
 void put_resources(Json& host, const ContainerConfig& config) {
     if (config.cpu_milli > 0) {
         host["CpuShares"] = cpu_shares_of(config.cpu_milli);
-        if (config.cpu_quota) {
-            host["NanoCpus"] = config.cpu_milli * nanos_per_milli_cpu;
-        }
     }
+    put_number(host, "NanoCpus", config.cpu_limit_milli * nanos_per_milli_cpu);
     put_text(host, "CpusetCpus", config.cpuset);
     if (config.memory_bytes > 0) {
         host["Memory"] = config.memory_bytes;

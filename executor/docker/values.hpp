@@ -143,8 +143,9 @@ struct ContainerConfig {
     bool tty = false;
     bool open_stdin = false;
 
-    std::int64_t cpu_milli = 0;    ///< shares = 1024 * cpus, at least 2, at most 262144; 0: not set
-    bool cpu_quota = false;        ///< also a hard limit of that many cpus
+    std::int64_t cpu_milli = 0; ///< shares = 1024 * cpus, at least 2, at most 262144; 0: not set
+    /// Hard limit; 0: none. The Engine takes 10 and more, and no more than it has.
+    std::int64_t cpu_limit_milli = 0;
     std::string cpuset;            ///< "0-1"
     std::int64_t memory_bytes = 0; ///< hard limit without swap; 0: none. The Engine wants >= 6 MiB
     std::int64_t pids_max = 0;     ///< 0: none

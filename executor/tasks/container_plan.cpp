@@ -18,6 +18,7 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 constexpr std::int64_t docker_memory_min = 6 * bytes_per_mb; // the Engine refuses less
+constexpr std::int64_t docker_cpu_limit_min = 10;            // milli cpus; likewise
 /// Of all names and values. dockerd puts them into every event of the container, where a byte may
 /// take six, and the Engine client ends a stream with lines of over 4 MiB.
 constexpr std::size_t labels_bytes_max = 64 * 1024;
@@ -189,6 +190,16 @@ void set_environment(const TaskSpec& spec,
     config.environment.assign(env.begin(), env.end());
 }
 
+/// None over what Docker has: it takes no such limit, and the task cannot use more anyway.
+std::int64_t cpu_limit_of(std::int64_t milli_cpus, const PlanContext& context) {
+    constexpr std::int64_t milli = 1000;
+    const bool fits = context.cpus <= 0 || milli_cpus <= context.cpus * milli;
+    if (!context.limit_cpus || milli_cpus <= 0 || !fits) {
+        return 0;
+    }
+    return std::max(milli_cpus, docker_cpu_limit_min);
+}
+
 } // namespace
 
 Result<docker::ContainerConfig>
@@ -208,6 +219,7 @@ plan_container(const TaskSpec& spec, const TaskLaunch& launch, const PlanContext
     set_command(spec, config);
     config.user = spec.user;
     config.cpu_milli = spec.resources.milli_cpus;
+    config.cpu_limit_milli = cpu_limit_of(spec.resources.milli_cpus, context);
     if (spec.resources.mem_bytes > 0) {
         config.memory_bytes = std::max(spec.resources.mem_bytes, docker_memory_min);
     }

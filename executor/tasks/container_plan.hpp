@@ -19,8 +19,10 @@ struct PlanContext {
     std::string cluster;
     std::string cluster_key; ///< the cluster's public key, as join tokens have it
     std::string host;
-    std::string publish_ip; ///< of published ports; empty: all addresses
-    std::string sandboxes;  ///< folder of all sandboxes, absolute
+    std::string publish_ip;  ///< of published ports; empty: all addresses
+    std::string sandboxes;   ///< folder of all sandboxes, absolute
+    bool limit_cpus = false; ///< a task gets no more than its cpus, also where others are idle
+    int cpus = 0;            ///< that Docker has; 0: not known
     Policy policy;
 };
 

@@ -21,6 +21,7 @@ void TaskRunner::docker_up(const docker::EngineVersion& version,
     docker_ = DockerState{true, version.engine, version.api.to_string(), info.root_dir};
     options_.plan.policy.forbidden_paths =
         forbidden_host_paths(engine_.socket_path(), info.root_dir);
+    options_.plan.cpus = info.cpus;
     log::info("Docker is there", {{"version", docker_.version}, {"api", docker_.api}});
     handlers_.docker_changed();
     carry_out(book_.docker_up(facts_of(list), clock_.now()));

@@ -76,7 +76,7 @@ TEST_CASE("resources become limits") {
     CHECK(host.at("Memory") == 128 << 20);
     CHECK(host.at("MemorySwap") == 128 << 20);
     CHECK_FALSE(host.contains("NanoCpus"));
-    config.cpu_quota = true;
+    config.cpu_limit_milli = 1500;
     host = body_of(config).at("HostConfig");
     CHECK(host.at("NanoCpus") == 1'500'000'000);
     CHECK(cpu_shares_of(1) == cpu_shares_min);

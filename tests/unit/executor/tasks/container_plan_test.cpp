@@ -113,6 +113,26 @@ TEST_CASE("ports are published per protocol, and read back as the Engine publish
     CHECK(plan_container(spec, launch, some_host())->ports.empty());
 }
 
+TEST_CASE("cpus are a hard limit where the executor says so, as far as Docker takes one") {
+    auto spec = some_spec();
+    auto host = some_host();
+    spec.resources.milli_cpus = 500;
+    CHECK(plan_container(spec, some_launch(), host)->cpu_milli == 500);
+    CHECK(plan_container(spec, some_launch(), host)->cpu_limit_milli == 0);
+    host.limit_cpus = true;
+    CHECK(plan_container(spec, some_launch(), host)->cpu_milli == 500);
+    CHECK(plan_container(spec, some_launch(), host)->cpu_limit_milli == 500);
+    spec.resources.milli_cpus = 1; // Docker takes no limit under 0.01
+    CHECK(plan_container(spec, some_launch(), host)->cpu_limit_milli == 10);
+    host.cpus = 2;
+    spec.resources.milli_cpus = 2000;
+    CHECK(plan_container(spec, some_launch(), host)->cpu_limit_milli == 2000);
+    spec.resources.milli_cpus = 2001; // nor one over what it has, which limits enough
+    CHECK(plan_container(spec, some_launch(), host)->cpu_limit_milli == 0);
+    spec.resources.milli_cpus = 0;
+    CHECK(plan_container(spec, some_launch(), host)->cpu_limit_milli == 0);
+}
+
 TEST_CASE("our labels win over the user's") {
     auto spec = some_spec();
     spec.labels = {{"io.methos.host", "evil"}, {"MESOS_TASK_ID", "evil"}, {"team", "a"}};
