@@ -26,6 +26,7 @@ awaitable<> Collector::run() {
     auto next_collection = std::chrono::steady_clock::now();
     for (;;) {
         look();
+        save(); // what was used meanwhile: little is forgotten by a kill
         const auto now = std::chrono::steady_clock::now();
         if (keeper_.removes() && (now >= next_collection || gauge_.wants_room())) {
             try {
