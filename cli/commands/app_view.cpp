@@ -69,6 +69,10 @@ InstanceView read_task(const ordered_json& task) {
     view.version = text(task, "version");
     view.message = text(task, "message");
     view.healthy = health_of(task);
+    if (const auto& percent = member(member(task, "image"), "percent");
+        percent.is_number_integer()) {
+        view.image_percent = percent.get<std::int64_t>();
+    }
     const auto& ports = member(task, "ports");
     if (ports.is_array()) {
         for (const auto& port : ports) {

@@ -26,6 +26,8 @@ struct InstanceView {
     std::string version;
     std::string message;
     std::optional<bool> healthy; ///< of its health checks, where there are any
+    /// How much of its image is there while it waits for it; none: not told, or nothing known yet.
+    std::optional<std::int64_t> image_percent;
 };
 
 struct FailureView {

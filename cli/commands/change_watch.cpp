@@ -78,7 +78,10 @@ void count_instance(Tally& tally, const InstanceView& task, const AppView& app) 
     } else if (task.state == "TASK_STAGING") {
         if (lowered(task.message).find("pull") != std::string::npos) {
             ++tally.pulling;
-            const auto detail = pull_detail_of(task.message);
+            auto detail = pull_detail_of(task.message);
+            if (task.image_percent && !detail.empty()) {
+                detail = std::to_string(*task.image_percent) + " %, " + detail;
+            }
             tally.pull_detail = detail.empty() ? tally.pull_detail : detail;
         } else {
             ++tally.staging;

@@ -30,6 +30,9 @@ std::string shown_state(const InstanceView& task) {
     if (task.healthy) {
         state += *task.healthy ? ", healthy" : ", unhealthy";
     }
+    if (task.image_percent) {
+        state += ", image " + std::to_string(*task.image_percent) + " %";
+    }
     return state;
 }
 

@@ -7,6 +7,7 @@
 #include "core/base/ids.hpp"
 #include "core/model/fetch_item.hpp"
 #include "core/model/health_check.hpp"
+#include "core/model/image_progress.hpp"
 #include "core/model/resources.hpp"
 
 #include <cstdint>
@@ -166,6 +167,7 @@ struct TaskStatus {
     std::optional<int> exit_code;
     std::optional<bool> healthy; ///< what its health checks say; none: they have not said yet
     WallTime started_at;         ///< of the container, when it has started; epoch otherwise
+    std::optional<ImageProgress> image; ///< while it waits for its image and there are figures
     friend bool operator==(const TaskStatus&, const TaskStatus&) = default;
 };
 

@@ -16,6 +16,9 @@ using std::chrono::milliseconds;
 constexpr std::size_t host_port_ranges_max = 1'000;
 constexpr std::size_t host_attributes_max = 1'000;
 constexpr std::size_t status_message_bytes_max = 4096; // no more is kept, and a frame holds many
+constexpr std::int64_t image_bytes_max = std::int64_t{1} << 60;
+constexpr std::int64_t image_layers_max = 100'000;
+constexpr std::int64_t percent_max = 100;
 constexpr auto state_last = static_cast<std::uint32_t>(TaskState::Unknown);
 constexpr auto reason_last = static_cast<std::uint32_t>(Reason::HostDraining);
 
@@ -433,6 +436,9 @@ void to_wire(const methos::TaskStatus& status, TaskStatus& out) {
         out.set_healthy(*status.healthy);
     }
     out.set_started_at_ms(ms_of(status.started_at));
+    if (status.image) {
+        to_wire(*status.image, *out.mutable_image());
+    }
 }
 
 Result<methos::TaskStatus> from_wire(const TaskStatus& in) {
@@ -469,7 +475,38 @@ Result<methos::TaskStatus> from_wire(const TaskStatus& in) {
         status.healthy = in.healthy();
     }
     status.started_at = wall_of(in.started_at_ms());
+    if (in.has_image()) {
+        // Figures that cannot be are no reason to lose the status they came with.
+        if (const auto image = from_wire(in.image())) {
+            status.image = *image;
+        }
+    }
     return check.finish(std::move(status));
+}
+
+void to_wire(const methos::ImageProgress& progress, ImageProgress& out) {
+    out.set_bytes_done(progress.bytes_done);
+    out.set_bytes_total(progress.bytes_total);
+    out.set_percent(static_cast<std::uint32_t>(progress.percent));
+    out.set_layers_done(static_cast<std::uint32_t>(progress.layers_done));
+    out.set_layers_total(static_cast<std::uint32_t>(progress.layers_total));
+}
+
+Result<methos::ImageProgress> from_wire(const ImageProgress& in) {
+    Check check("image progress");
+    check.range("bytes_total", in.bytes_total(), 0, image_bytes_max);
+    check.range("bytes_done", in.bytes_done(), 0, in.bytes_total());
+    check.range("percent", in.percent(), 0, percent_max);
+    check.range("layers_total", in.layers_total(), 0, image_layers_max);
+    check.range("layers_done", in.layers_done(), 0, in.layers_total());
+
+    methos::ImageProgress progress;
+    progress.bytes_done = in.bytes_done();
+    progress.bytes_total = in.bytes_total();
+    progress.percent = static_cast<int>(in.percent());
+    progress.layers_done = static_cast<int>(in.layers_done());
+    progress.layers_total = static_cast<int>(in.layers_total());
+    return check.finish(std::move(progress));
 }
 
 } // namespace methos::wire

@@ -28,5 +28,7 @@ void to_wire(const methos::TaskLaunch& launch, TaskLaunch& out);
 void to_wire(const methos::TaskStatus& status, TaskStatus& out);
 /// `source` is StatusSource::Executor.
 [[nodiscard]] Result<methos::TaskStatus> from_wire(const TaskStatus& in);
+void to_wire(const methos::ImageProgress& progress, ImageProgress& out);
+[[nodiscard]] Result<methos::ImageProgress> from_wire(const ImageProgress& in);
 
 } // namespace methos::wire

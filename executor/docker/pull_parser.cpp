@@ -113,12 +113,14 @@ void PullParser::take_layer(Layer& layer,
         progress_.work += growth(layer.download_done, current);
         layer.download_done = current; // may fall: a download that was cut begins again
         layer.download_total = std::max(total, current);
+        layer.sized = total > 0;
     } else if (status == "Extracting") {
         progress_.work += growth(layer.unpack_done, current);
         layer.unpack_done = current;
     }
     if (stage >= downloaded_stage) {
         layer.download_done = layer.download_total;
+        layer.sized = layer.download_total > 0;
     }
     layer.done = layer.done || stage == complete_stage;
 }
@@ -127,10 +129,14 @@ void PullParser::sum_up() {
     progress_.bytes_done = 0;
     progress_.bytes_total = 0;
     progress_.layers_done = 0;
+    progress_.layers_sized = 0;
+    progress_.layers_unsized = 0;
     for (const auto& [id, layer] : layers_) {
         progress_.bytes_done += layer.download_done;
         progress_.bytes_total += layer.download_total;
         progress_.layers_done += layer.done ? 1 : 0;
+        progress_.layers_sized += layer.sized ? 1 : 0;
+        progress_.layers_unsized += !layer.sized && !layer.done ? 1 : 0;
     }
     progress_.layers_total = static_cast<int>(layers_.size());
 }

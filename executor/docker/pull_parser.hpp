@@ -34,6 +34,7 @@ class PullParser {
         std::int64_t download_total = 0;
         std::int64_t unpack_done = 0;
         int stage = 0;
+        bool sized = false; ///< the Engine told its size, or has all of it
         bool done = false;
     };
 

@@ -293,8 +293,10 @@ struct PullProgress {
     std::int64_t bytes_total = 0;
     int layers_done = 0;
     int layers_total = 0;
-    bool retrying = false; ///< the Engine waits before it asks the registry again
-    std::string status;    ///< its last line: "Downloading", "Retrying in 5 seconds"
+    int layers_sized = 0;   ///< those that are or were fetched, of which the size is known
+    int layers_unsized = 0; ///< those that will be or are fetched, of which it is not
+    bool retrying = false;  ///< the Engine waits before it asks the registry again
+    std::string status;     ///< its last line: "Downloading", "Retrying in 5 seconds"
     /// Grows with every byte and every step of a layer, and with nothing else: the measure of real
     /// progress.
     std::uint64_t work = 0;

@@ -2,6 +2,7 @@
 
 #include "core/base/units.hpp"
 #include "core/observe/log.hpp"
+#include "executor/images/progress_gauge.hpp"
 #include "executor/images/registry_credentials.hpp"
 #include "executor/race.hpp"
 
@@ -33,6 +34,12 @@ struct ImagePuller::Pull {
     Pull(const asio::any_io_executor& executor, std::string image_, bool force_)
         : image(std::move(image_)), force(force_), abandoned(executor) {}
 
+    /// None before the Engine has named a layer.
+    [[nodiscard]] std::optional<ImageProgress> figures() const {
+        const auto& shown = gauge.shown();
+        return shown.layers_total > 0 ? std::optional(shown) : std::nullopt;
+    }
+
     std::string image;
     bool force;
     std::string docker_config;       ///< of the task; empty: it has none
@@ -40,6 +47,10 @@ struct ImagePuller::Pull {
     ImageReference reference;
     Gate abandoned;
     std::map<std::string, ImageWaiter> waiters;
+    ProgressGauge gauge;
+    std::string said; ///< the last word of progress
+    bool told_figures = false;
+    bool tells_later = false; ///< what was said, when the interval is over
     MonoTime next_progress{};
     MonoTime deadline = MonoTime::max();
 
@@ -83,6 +94,8 @@ void ImagePuller::ensure(const std::string& who,
     waiting_[who] = pull;
     if (is_new) {
         group_.spawn(image, run(pull));
+    } else {
+        group_.spawn(image, tell_newcomer(pull, who));
     }
 }
 
@@ -190,7 +203,7 @@ awaitable<> ImagePuller::bring_in_turn(PullPtr pull) {
             co_return;
         }
         const auto pause = backoff.next();
-        tell(*pull, "pull failed, trying again: " + pull->why);
+        tell(pull, "pull failed, trying again: " + pull->why);
         co_await sleep_for(pause);
     }
     pull->why = "not here after " + format_duration(options_.limit) + ": " + pull->why;
@@ -257,9 +270,10 @@ awaitable<bool> ImagePuller::pull_from(PullPtr pull, std::string repository, boo
     }
     request.limits.total =
         std::max<Duration>(Duration::zero(), pull->deadline - std::chrono::steady_clock::now());
-    tell(*pull, "pulling " + pull->image);
+    tell(pull, "pulling " + pull->image);
     docker::PullObserver observer = [this, pull](const docker::PullProgress& progress) {
-        tell(*pull, "pulling " + pull->image + ": " + progress.to_string());
+        pull->gauge.take(progress);
+        tell(pull, "pulling " + pull->image + ": " + pull->gauge.to_string());
     };
     auto named = request.reference();
     const auto pulled = co_await engine_.pull(std::move(request), std::move(observer));
@@ -356,14 +370,38 @@ std::shared_ptr<Semaphore> ImagePuller::turn_of(const ImageReference& reference)
     return turn;
 }
 
-void ImagePuller::tell(Pull& pull, const std::string& text) {
-    const auto now = std::chrono::steady_clock::now();
-    if (now < pull.next_progress) {
-        return;
+/// At most once a second, but always in the end; the first figures at once.
+void ImagePuller::tell(const PullPtr& pull, std::string text) {
+    pull->said = std::move(text);
+    const bool first_figures = pull->figures().has_value() && !pull->told_figures;
+    if (first_figures || std::chrono::steady_clock::now() >= pull->next_progress) {
+        tell_all(*pull);
+    } else if (!std::exchange(pull->tells_later, true)) {
+        group_.spawn(pull->image, tell_later(pull));
     }
-    pull.next_progress = now + progress_interval;
+}
+
+void ImagePuller::tell_all(Pull& pull) {
+    const auto figures = pull.figures();
+    pull.told_figures = figures.has_value();
+    pull.next_progress = std::chrono::steady_clock::now() + progress_interval;
     for (const auto& [who, waiter] : pull.waiters) {
-        waiter.progress(text);
+        waiter.progress(pull.said, figures);
+    }
+}
+
+awaitable<> ImagePuller::tell_later(PullPtr pull) {
+    const auto pause = pull->next_progress - std::chrono::steady_clock::now();
+    co_await sleep_for(pause);
+    pull->tells_later = false;
+    tell_all(*pull); // nobody is left where it has ended
+}
+
+awaitable<> ImagePuller::tell_newcomer(PullPtr pull, std::string who) {
+    co_await asio::post(group_.executor(), asio::use_awaitable); // never inside ensure()
+    const auto waiter = pull->waiters.find(who);
+    if (waiter != pull->waiters.end() && !pull->said.empty()) {
+        waiter->second.progress(pull->said, pull->figures());
     }
 }
 

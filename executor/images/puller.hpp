@@ -1,10 +1,11 @@
 // Brings images to this host: one pull per image however many tasks wait, through the registry
 // proxy where there is one, re-tagged to the name the user wrote. Owns its pulls; the last waiter
-// that leaves cancels one. Tells progress at most once a second. Failures are not remembered. Loop
-// thread only.
+// that leaves cancels one. Tells progress at most once a second, and who comes late at once.
+// Failures are not remembered. Loop thread only.
 #pragma once
 
 #include "core/base/backoff.hpp"
+#include "core/model/image_progress.hpp"
 #include "core/model/image_reference.hpp"
 #include "core/model/task.hpp"
 #include "core/runtime/async.hpp"
@@ -13,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,7 +44,8 @@ struct PullerOptions {
 
 /// Called on the loop, never from inside ensure(). One of ready and failed ends it.
 struct ImageWaiter {
-    std::function<void(std::string progress)> progress;
+    /// In words, and in figures once there are any.
+    std::function<void(std::string text, std::optional<ImageProgress> figures)> progress;
     std::function<void(std::string image_id)> ready;
     std::function<void(Reason reason, std::string message)> failed;
 };
@@ -86,7 +89,10 @@ class ImagePuller {
     [[nodiscard]] awaitable<bool> name_it(PullPtr pull, std::string id, std::string pulled_as);
     [[nodiscard]] std::optional<docker::RegistryAuth> credentials_of(const Pull& pull) const;
     [[nodiscard]] std::shared_ptr<Semaphore> turn_of(const ImageReference& reference);
-    void tell(Pull& pull, const std::string& text);
+    void tell(const PullPtr& pull, std::string text);
+    void tell_all(Pull& pull);
+    [[nodiscard]] awaitable<> tell_later(PullPtr pull);
+    [[nodiscard]] awaitable<> tell_newcomer(PullPtr pull, std::string who);
     void finish(const PullPtr& pull);
 
     docker::Engine& engine_;

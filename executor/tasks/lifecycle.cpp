@@ -72,6 +72,9 @@ void Lifecycle::wake(MonoTime at) {
 
 void Lifecycle::report(
     TaskState state, Reason reason, std::string message, bool needs_ack, const Now& now) {
+    if (state != TaskState::Staging) {
+        last_.image.reset();
+    }
     last_.state = state;
     last_.reason = reason;
     last_.message = std::move(message);

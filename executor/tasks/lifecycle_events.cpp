@@ -59,6 +59,7 @@ void Lifecycle::on(const event::Superseded&, const Now&) {
 
 void Lifecycle::on(const event::PullProgress& progress, const Now& now) {
     if (call_ == Call::Image) {
+        last_.image = progress.figures;
         report(TaskState::Staging, Reason::None, progress.text, false, now);
     }
 }

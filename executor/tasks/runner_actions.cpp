@@ -102,7 +102,7 @@ void TaskRunner::perform(const TaskName& name, const action::EnsureImage&) {
     }
     FetchWaiter waiter;
     waiter.progress = [this, name](std::string text) {
-        deliver(name, event::PullProgress{std::move(text)});
+        deliver(name, event::PullProgress{std::move(text), std::nullopt});
     };
     waiter.ready = [this, name](const std::string& docker_config) {
         ensure_image(name, docker_config);
@@ -115,8 +115,8 @@ void TaskRunner::perform(const TaskName& name, const action::EnsureImage&) {
 
 void TaskRunner::ensure_image(const TaskName& name, const std::string& docker_config) {
     ImageWaiter waiter;
-    waiter.progress = [this, name](std::string text) {
-        deliver(name, event::PullProgress{std::move(text)});
+    waiter.progress = [this, name](std::string text, std::optional<ImageProgress> figures) {
+        deliver(name, event::PullProgress{std::move(text), figures});
     };
     waiter.ready = [this, name](std::string id) {
         deliver(name, event::ImageReady{std::move(id)});

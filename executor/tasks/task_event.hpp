@@ -34,6 +34,7 @@ struct Kill {
 
 struct PullProgress {
     std::string text;
+    std::optional<ImageProgress> figures;
 };
 
 struct ImageReady {

@@ -47,6 +47,9 @@ json tasks_on(const cluster::Host& host, const heart::Heart& heart) {
                          {"mem", mb_of(spec->resources.mem_bytes)},
                          {"ports", task.host_ports},
                          {"message", task.message}});
+        if (const auto* progress = task.image_progress(); progress != nullptr) {
+            tasks.back()["image"] = print_image_progress(*progress);
+        }
     }
     return tasks;
 }

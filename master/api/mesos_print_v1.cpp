@@ -15,6 +15,21 @@ json time_info(WallTime time) {
     return {{"nanoseconds", since.count()}};
 }
 
+/// Mesos has no field for it; labels of a status are free to use.
+json image_labels(const ImageProgress& progress) {
+    json labels;
+    const auto add = [&labels](const char* name, std::int64_t figure) {
+        labels["labels"].push_back(
+            {{"key", std::string("io.methos.image.") + name}, {"value", std::to_string(figure)}});
+    };
+    add("percent", progress.percent);
+    add("bytes-done", progress.bytes_done);
+    add("bytes-total", progress.bytes_total);
+    add("layers-done", progress.layers_done);
+    add("layers-total", progress.layers_total);
+    return labels;
+}
+
 } // namespace
 
 FrameworkView services_view() {
@@ -78,7 +93,11 @@ json v1_status(const cluster::Task& task, const heart::Heart& heart) {
     update.healthy = task.healthy;
     update.container_id = task.container_id;
     update.ip_addresses = task.ip_addresses;
-    return external::json_of(update);
+    auto status = external::json_of(update);
+    if (const auto* progress = task.image_progress(); progress != nullptr) {
+        status["labels"] = image_labels(*progress);
+    }
+    return status;
 }
 
 } // namespace methos::master::mesos

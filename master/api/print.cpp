@@ -45,6 +45,14 @@ std::string to_text(const json& document) {
     return dump_json(document);
 }
 
+json print_image_progress(const ImageProgress& progress) {
+    return {{"bytesDone", progress.bytes_done},
+            {"bytesTotal", progress.bytes_total},
+            {"percent", progress.percent},
+            {"layersDone", progress.layers_done},
+            {"layersTotal", progress.layers_total}};
+}
+
 json print_task(const cluster::Task& task,
                 const services::App& app,
                 const heart::Heart& heart,
@@ -84,6 +92,9 @@ json print_task(const cluster::Task& task,
     }
     if (dialect == Dialect::Methos) {
         out["message"] = task.message;
+        if (const auto* progress = task.image_progress(); progress != nullptr) {
+            out["image"] = print_image_progress(*progress);
+        }
         out["address"] = host->info.address;
         out["hostState"] = std::string(shown_state(*host));
         out["containerId"] = task.container_id;

@@ -25,6 +25,8 @@ print_app(const services::App& app, const heart::Heart& heart, AppParts parts, D
                                         Dialect dialect);
 [[nodiscard]] nlohmann::json
 print_tasks(const services::App& app, const heart::Heart& heart, Dialect dialect);
+/// {bytesDone, bytesTotal, percent, layersDone, layersTotal}
+[[nodiscard]] nlohmann::json print_image_progress(const ImageProgress& progress);
 [[nodiscard]] nlohmann::json print_host(const cluster::Host& host);
 
 /// GET /methos/v1/why: what an app waits for, in numbers and in one sentence per group.

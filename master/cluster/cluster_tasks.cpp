@@ -19,6 +19,19 @@ bool speaks_of_lost_docker(const Host& host) {
     return host.state == HostState::Lost && !host.info.docker_up;
 }
 
+/// Whether there are figures, and others than before. They are for who looks at the moment.
+bool take_image_progress(Task& task, const TaskStatus& status) {
+    if (!status.image || status.state != TaskState::Staging) {
+        task.image.reset();
+        return false;
+    }
+    if (task.image && *task.image == *status.image) {
+        return false;
+    }
+    task.image = std::make_shared<const ImageProgress>(*status.image);
+    return true;
+}
+
 } // namespace
 
 Task* Cluster::task_of(const TaskStatus& status) {
@@ -92,6 +105,7 @@ void Cluster::apply(Host& host, const TaskStatus& status, Step& step) {
         charge(*task);
     }
     task->message = status.message.substr(0, message_bytes_max);
+    const bool image_moved = take_image_progress(*task, status);
     task->changed_at = step.now.wall;
     if (health_changed) {
         task->healthy = status.healthy;
@@ -117,6 +131,8 @@ void Cluster::apply(Host& host, const TaskStatus& status, Step& step) {
     }
     if (task->state() != before || durable) {
         notify(*task, before, step);
+    } else if (image_moved && step.watched) {
+        step.publications.push_back(std::make_shared<TaskChanged>(*task, false));
     }
 }
 

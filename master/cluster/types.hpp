@@ -7,6 +7,7 @@
 
 #include <array>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -94,6 +95,7 @@ struct Task {
     bool unreachable = false; ///< its host is lost; then the state is TASK_UNREACHABLE
     Reason reason = Reason::None;
     std::string message;
+    std::shared_ptr<const ImageProgress> image; ///< see image_progress(); forgotten by a restart
     std::string container_id;
     std::vector<std::string> ip_addresses;
     std::optional<bool> healthy;
@@ -122,6 +124,11 @@ struct Task {
     }
 
     [[nodiscard]] bool running() const { return active() && reported == TaskState::Running; }
+
+    /// How far its image is, while it waits for that and there are figures; else null.
+    [[nodiscard]] const ImageProgress* image_progress() const {
+        return state() == TaskState::Staging ? image.get() : nullptr;
+    }
 };
 
 /// A host's free resources, promised to one framework until it answers.

@@ -99,6 +99,7 @@ inline methos::TaskStatus status() {
     status.exit_code = -137;
     status.healthy = false;
     status.started_at = WallTime(std::chrono::milliseconds(1'767'323'000'001));
+    status.image = methos::ImageProgress{1LL << 40U, 1LL << 41U, 50, 3, 7};
     return status;
 }
 

@@ -114,6 +114,21 @@ TEST_CASE("status shows an app, its instances and what failed last", "[cli]") {
           std::string(demo_document) + "\n");
 }
 
+TEST_CASE("status tells how much of an image is there", "[cli]") {
+    ScriptedMaster master;
+    const auto url = "http://" + master.address();
+    master.answer("GET /methos/v1/apps/demo",
+                  200,
+                  R"({"app":{"id":"/demo","instances":1,"tasks":[{"id":"a","host":"n1","ports":[],
+        "state":"TASK_STAGING","message":"pulling nginx: 1.0/4.0 MB, 1/3 layers",
+        "image":{"bytesDone":1000000,"bytesTotal":4000000,"percent":25,"layersDone":1,"layersTotal":3}}]}})");
+    master.answer("GET /methos/v1/why/demo", 200, why_document);
+    const auto run = run_methos(url, {"status", "demo"});
+    CHECK(run.code == 0);
+    CHECK(contains(run.out, "staging, image 25 %"));
+    CHECK(contains(run.out, "1 pulling (25 %, 1.0/4.0 MB, 1/3 layers)"));
+}
+
 TEST_CASE("status of an app that is being deleted shows what is left of it", "[cli]") {
     ScriptedMaster master;
     master.answer("GET /methos/v1/apps/demo",

@@ -20,6 +20,35 @@ SCENARIO("an image that is not here is pulled once for all who wait") {
     CHECK(one.docker.count("POST /images/create") == 1);
 }
 
+SCENARIO("how far an image is reaches all who wait for it, also who comes late") {
+    Joined one;
+    FakePull held;
+    held.hold = true; // after half of the first layer
+    held.layers = {4'000'000, 2'000'000};
+    one.docker.add_remote("other:1", held);
+    const auto is_half_there = [&one](const char* name) {
+        const auto* told = one.master.last(name);
+        return told != nullptr && told->image && told->image->bytes_done == 2'000'000;
+    };
+    one.master.launch("demo.1", "other:1");
+    one.run_until([&] { return is_half_there("demo.1"); });
+    one.master.launch("demo.2", "other:1");
+    one.run_until([&] { return is_half_there("demo.2"); });
+    const auto told = *one.master.last("demo.2");
+    CHECK(told.state == TaskState::Staging);
+    CHECK(told.message == "pulling other:1: 2.0/4.0 MB, 0/1 layers");
+    CHECK(told.image->bytes_total == 4'000'000);
+    CHECK(told.image->percent == 50);
+    CHECK(told.image->layers_total == 1);
+    one.docker.release_pulls();
+    one.run_until([&] {
+        return one.master.has("demo.1", TaskState::Running) &&
+               one.master.has("demo.2", TaskState::Running);
+    });
+    CHECK_FALSE(one.master.last("demo.1")->image);
+    CHECK(one.docker.count("POST /images/create") == 1);
+}
+
 SCENARIO("an image of a digest that came through the proxy is found again without it") {
     ClusterOfOne one;
     one.options.registry_proxy = HostPort{"127.0.0.1", 5000};

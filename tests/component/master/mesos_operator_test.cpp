@@ -198,6 +198,52 @@ awaitable<> long_documents(MasterLab& lab) {
     REQUIRE(json::parse(old.body).at("frameworks").at(0).at("tasks").size() == 300);
 }
 
+/// What of an app's image is there is told to who watches, while its task waits for it.
+awaitable<> image_events(MasterLab& lab) {
+    auto executor = lab.executor();
+    co_await executor->join("one");
+    auto stream = co_await Subscriber::open(lab.url, "/api/v1", R"({"type":"SUBSCRIBE"})");
+    const auto created = co_await lab.call("POST", "/v2/apps", app("/web", 1).dump());
+    REQUIRE(created.status == 201);
+    const auto launch = co_await executor->next(wire::Frame::kLaunch);
+    const auto& task = launch.launch().tasks(0);
+    TaskStatus status;
+    status.number = TaskNumber(task.number());
+    status.name = TaskName(task.name());
+    status.state = TaskState::Staging;
+    status.message = "pulling busybox: 1.0/4.0 MB, 1/3 layers";
+    status.image = ImageProgress{1'000'000, 4'000'000, 25, 1, 3};
+    auto frame = wire::make_frame(executor->mark);
+    wire::to_wire(status, *frame.mutable_status()->add_tasks());
+    executor->send(frame);
+
+    const auto updated = (co_await stream->next("TASK_UPDATED")).at("task_updated");
+    REQUIRE(updated.at("state") == "TASK_STAGING");
+    REQUIRE(updated.at("status").at("message") == status.message);
+    std::map<std::string, std::string> labels;
+    for (const auto& label : updated.at("status").at("labels").at("labels")) {
+        labels[label.at("key").get<std::string>()] = label.at("value").get<std::string>();
+    }
+    REQUIRE(labels.at("io.methos.image.percent") == "25");
+    REQUIRE(labels.at("io.methos.image.bytes-done") == "1000000");
+    REQUIRE(labels.size() == 5);
+
+    const auto ours = co_await lab.call("GET", "/methos/v1/apps/web");
+    const auto shown = json::parse(ours.body).at("app").at("tasks").at(0).at("image");
+    REQUIRE(shown.at("bytesDone") == 1'000'000);
+    REQUIRE(shown.at("bytesTotal") == 4'000'000);
+    REQUIRE(shown.at("percent") == 25);
+    REQUIRE(shown.at("layersDone") == 1);
+    REQUIRE(shown.at("layersTotal") == 3);
+    const auto marathon = co_await lab.call("GET", "/v2/apps/web");
+    REQUIRE_FALSE(json::parse(marathon.body).at("app").at("tasks").at(0).contains("image"));
+
+    executor->report(task, TaskState::Running);
+    const auto running = (co_await stream->next("TASK_UPDATED")).at("task_updated");
+    REQUIRE(running.at("state") == "TASK_RUNNING");
+    REQUIRE_FALSE(running.at("status").contains("labels"));
+}
+
 awaitable<> events(MasterLab& lab) {
     auto stream = co_await Subscriber::open(lab.url, "/api/v1", R"({"type":"SUBSCRIBE"})");
     REQUIRE(stream->status() == 200);
@@ -259,6 +305,10 @@ SCENARIO("old tools find in GET /state what they read") {
 
 SCENARIO("the state of a large cluster is printed while it is sent") {
     MasterLab().run(long_documents);
+}
+
+SCENARIO("how far an image is can be watched") {
+    MasterLab().run(image_events);
 }
 
 SCENARIO("subscribers of the operator API are told of every change") {

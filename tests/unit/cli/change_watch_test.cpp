@@ -64,6 +64,14 @@ const auto running = instance("TASK_RUNNING");
 
 } // namespace
 
+TEST_CASE("the progress line tells how much of an image is there", "[cli]") {
+    Watcher watcher;
+    auto pulling = instance("TASK_STAGING", "pulling nginx:1.25: 12.3/45.6 MB, 2/5 layers");
+    pulling.image_percent = 26;
+    const auto status = watcher.look(app_with(1, {pulling}));
+    CHECK(status.line == "0 of 1 running, 1 pulling (26 %, 12.3/45.6 MB, 2/5 layers)");
+}
+
 TEST_CASE("the progress line counts what instances do", "[cli]") {
     Watcher watcher;
     const auto status = watcher.look(

@@ -318,6 +318,23 @@ TEST_CASE("a reason of a newer build explains nothing and harms nothing") {
     CHECK(status->state == TaskState::Failed);
 }
 
+TEST_CASE("figures of an image that cannot be cost the figures, not the status") {
+    wire::TaskStatus message;
+    const auto spoil = GENERATE(
+        as<std::function<void(wire::ImageProgress&)>>{},
+        [](auto& image) { image.set_bytes_done(INT64_MAX); },
+        [](auto& image) { image.set_bytes_total(-1); },
+        [](auto& image) { image.set_percent(101); },
+        [](auto& image) { image.set_layers_done(8); },
+        [](auto& image) { image.set_layers_total(0xffffffffU); });
+    wire::to_wire(wire::samples::status(), message);
+    spoil(*message.mutable_image());
+    const auto status = wire::from_wire(message);
+    REQUIRE(status);
+    CHECK_FALSE(status->image);
+    CHECK(status->state == TaskState::Failed);
+}
+
 TEST_CASE("a message is written whole, whatever was in it before") {
     wire::TaskSpec spec;
     wire::to_wire(wire::samples::spec(), spec);

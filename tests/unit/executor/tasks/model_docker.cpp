@@ -141,7 +141,7 @@ void ModelDocker::random_event() {
         }
         break;
     case 7:
-        feed(event::PullProgress{"half"});
+        feed(event::PullProgress{"half", std::nullopt});
         break;
     case 8: // somebody starts it again
         for (const auto& [id, container] : docker_.containers()) {
