@@ -3,6 +3,7 @@
 #include "cli/commands/deploy.hpp"
 #include "cli/commands/dev.hpp"
 #include "cli/commands/hosts.hpp"
+#include "cli/commands/images.hpp"
 #include "cli/commands/logs.hpp"
 #include "cli/commands/ls.hpp"
 #include "cli/commands/rm.hpp"
@@ -39,6 +40,7 @@ struct Flags {
     LogsOptions logs;
     DevOptions dev;
     DrainOptions drain;
+    ImagesPullOptions images_pull;
     std::int64_t tail = -1;
     std::string app;
     std::string file;
@@ -120,6 +122,24 @@ void add_host_verbs(CLI::App& hosts, Flags& flags) {
     drain.callback([&flags] {
         flags.command = [&flags](Session& session) {
             return run_host_drain(session, flags.host, flags.drain);
+        };
+    });
+}
+
+void add_images(CLI::App& program, Flags& flags) {
+    auto& images = *program.add_subcommand("images", "Images on the machines");
+    images.require_subcommand(1);
+    auto& pull = *images.add_subcommand("pull", "Fetch an image ahead of the tasks that need it");
+    auto& options = flags.images_pull;
+    pull.add_option("IMAGE", options.image, "The image, as an app names it")->required();
+    pull.add_option("--hosts", options.hosts, "HOST,... (id, start of one, hostname), or all")
+        ->delimiter(',')
+        ->allow_extra_args(false)
+        ->required();
+    pull.add_flag("--force", options.force, "Ask its registry, though it is there");
+    pull.callback([&flags] {
+        flags.command = [&flags](Session& session) {
+            return run_images_pull(session, flags.images_pull);
         };
     });
 }
@@ -294,6 +314,7 @@ void describe(CLI::App& program, Flags& flags, std::istream& in) {
     add_readers(program, flags);
     add_scale(program, flags);
     add_logs(program, flags);
+    add_images(program, flags);
     add_rm(program, flags);
     add_snapshot(program, flags);
     add_dev(program, flags);

@@ -49,7 +49,7 @@ struct Executor::Parts {
           docker_told(executor),
           runner(executor, engine, images, files, runner_options(), runner_handlers()),
           session(executor, runner, session_options(), session_handlers()),
-          streams(executor, engine, runner, session_options(), options.log_stall_limit),
+          streams(executor, engine, runner, images, session_options(), options.log_stall_limit),
           collector(engine, collector_options(), collector_handlers()), broken(executor),
           group(executor, [this](const std::string&, const Error& error) { broke(error); }) {}
 

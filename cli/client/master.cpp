@@ -220,8 +220,13 @@ void Master::stream(const std::string& path,
                     const std::string& accept,
                     const std::string& what,
                     const std::function<bool(const StreamPiece&)>& on_piece,
-                    std::optional<Duration> silence_max) {
-    auto request = impl_->request("GET", path);
+                    std::optional<Duration> silence_max,
+                    const std::optional<std::string>& body) {
+    auto request = impl_->request(body ? "POST" : "GET", path);
+    if (body) {
+        request.headers.add("Content-Type", "application/json");
+        request.body = *body;
+    }
     request.headers.add("Accept", accept);
     request.total_limit = std::nullopt;
     request.idle_limit = silence_max;

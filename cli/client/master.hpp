@@ -59,12 +59,14 @@ class Master {
 
     /// Reads an endless answer piece by piece until it ends or `on_piece` returns false. Throws as
     /// call; Failure(Unavailable) when it breaks off in the middle, or is silent for longer than
-    /// `silence_max`; none: an endless answer may be silent as long as it likes.
+    /// `silence_max`; none: an endless answer may be silent as long as it likes. With a `body`
+    /// (JSON) it is a POST.
     void stream(const std::string& path,
                 const std::string& accept,
                 const std::string& what,
                 const std::function<bool(const StreamPiece&)>& on_piece,
-                std::optional<Duration> silence_max = std::nullopt);
+                std::optional<Duration> silence_max = std::nullopt,
+                const std::optional<std::string>& body = std::nullopt);
 
     /// From now on no call takes longer than until then (or its own limit, whichever is sooner).
     void set_deadline(MonoTime deadline);

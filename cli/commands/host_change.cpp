@@ -24,19 +24,7 @@ std::string text(const ordered_json& object, const char* key) {
 
 /// The id of the host that a person named. Throws NotFound or InvalidInput with what there is.
 HostName resolve(Session& session, const std::string& name) {
-    const auto answer = session.master.call("GET", "/methos/v1/hosts", "list the hosts");
-    const auto document = parse_answer(answer, "the hosts");
-    const auto list = document.find("hosts");
-    if (!document.is_object() || list == document.end() || !list->is_array()) {
-        throw Failure(Code::Protocol, "the master's answer holds no list of hosts");
-    }
-    std::vector<HostName> names;
-    for (const auto& host : *list) {
-        if (!host.is_object()) {
-            throw Failure(Code::Protocol, "the master's list of hosts holds something else");
-        }
-        names.push_back(HostName{text(host, "id"), text(host, "hostname")});
-    }
+    const auto names = list_host_names(session);
     return names.at(find_host(name, names).value());
 }
 
@@ -84,6 +72,23 @@ int follow_drain(Session& session, const HostName& host) {
 }
 
 } // namespace
+
+std::vector<HostName> list_host_names(Session& session) {
+    const auto answer = session.master.call("GET", "/methos/v1/hosts", "list the hosts");
+    const auto document = parse_answer(answer, "the hosts");
+    const auto list = document.find("hosts");
+    if (!document.is_object() || list == document.end() || !list->is_array()) {
+        throw Failure(Code::Protocol, "the master's answer holds no list of hosts");
+    }
+    std::vector<HostName> names;
+    for (const auto& host : *list) {
+        if (!host.is_object()) {
+            throw Failure(Code::Protocol, "the master's list of hosts holds something else");
+        }
+        names.push_back(HostName{text(host, "id"), text(host, "hostname")});
+    }
+    return names;
+}
 
 int run_host_inspect(Session& session, const std::string& name) {
     const auto host = resolve(session, name);

@@ -2,11 +2,15 @@
 // with them: inspect, cordon, uncordon, drain, gone.
 #pragma once
 
+#include "cli/client/names.hpp"
 #include "cli/commands/session.hpp"
 
 #include <string>
 
 namespace methos::cli {
+
+/// Every host's id and hostname, as the master lists them.
+[[nodiscard]] std::vector<HostName> list_host_names(Session& session);
 
 /// `host` empty: all of them.
 [[nodiscard]] int run_hosts(Session& session, const std::string& host);

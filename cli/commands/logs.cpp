@@ -1,6 +1,7 @@
 #include "cli/commands/logs.hpp"
 
 #include "cli/client/names.hpp"
+#include "cli/client/record_lines.hpp"
 #include "cli/commands/app_view.hpp"
 #include "core/base/json.hpp"
 #include "core/base/units.hpp"
@@ -17,10 +18,6 @@ namespace methos::cli {
 namespace {
 
 using nlohmann::json;
-
-/// Longest record that is put together; a container's line is at most 16 KiB, JSON may make six
-/// bytes of one.
-constexpr std::size_t record_bytes_max = 1024 * 1024;
 
 struct LogRecord {
     std::string task;
@@ -47,17 +44,7 @@ class LogPrinter {
             terminal_.out << piece.bytes << std::flush;
             return terminal_.out.good();
         }
-        pending_ += piece.bytes;
-        std::size_t start = 0;
-        for (auto end = pending_.find('\n'); end != std::string::npos;
-             end = pending_.find('\n', start)) {
-            print(pending_.substr(start, end - start));
-            start = end + 1;
-        }
-        pending_.erase(0, start);
-        if (pending_.size() > record_bytes_max) {
-            throw Failure(Code::Protocol, "the master sent a log record of more than 1 MiB");
-        }
+        lines_.take(piece.bytes, [this](const std::string& line) { print(line); });
         terminal_.out << std::flush;
         return terminal_.out.good();
     }
@@ -67,9 +54,6 @@ class LogPrinter {
 
   private:
     void print(const std::string& text) {
-        if (text.empty()) {
-            return; // keep-alive
-        }
         const auto value = try_parse_json(text);
         if (!value.is_object()) {
             throw Failure(Code::Protocol,
@@ -115,7 +99,7 @@ class LogPrinter {
     Terminal& terminal_;
     bool timestamps_;
     bool name_tasks_;
-    std::string pending_;
+    RecordLines lines_;
     std::string last_time_;
 };
 

@@ -143,7 +143,10 @@ void check_ack(Check& check, const Ack& ack) {
 
 void check_stream_open(Check& check, const StreamOpen& open) {
     check.that(open.stream() != 0, "stream", "is 0");
-    check.name("task", open.task(), name_bytes_max);
+    if (open.pull_image().empty()) {
+        check.name("task", open.task(), name_bytes_max);
+    }
+    check.text("pull_image", open.pull_image(), name_bytes_max);
     check.range("tail", open.tail(), -1, INT32_MAX);
     check.range("since_ms", open.since_ms(), 0, wall_time_ms_max);
     check.range("credit_bytes", open.credit_bytes(), 0, stream_credit_bytes_max);
@@ -156,6 +159,8 @@ void check_stream_data(Check& check, const StreamData& data) {
         check.range("channel", line.channel(), 1, 2);
         check.that(line.text().size() <= text_bytes_max, "text", "is too long");
     }
+    check.text("message", data.pull().message(), text_bytes_max);
+    check.text("image_id", data.pull().image_id(), name_bytes_max);
 }
 
 void check_stream_credit(Check& check, const StreamCredit& credit) {

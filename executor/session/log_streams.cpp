@@ -2,7 +2,9 @@
 
 #include "core/observe/log.hpp"
 #include "core/runtime/timeout.hpp"
+#include "core/wire/features.hpp"
 #include "executor/race.hpp"
+#include "executor/session/image_request.hpp"
 #include "executor/streams/log_reader.hpp"
 
 #include <algorithm>
@@ -33,7 +35,8 @@ std::size_t cost_of(const std::string& text) {
 
 struct LogStreams::Stream {
     Stream(const asio::any_io_executor& executor, const wire::StreamOpen& open)
-        : id(open.stream()), task(open.task()), credit(open.credit_bytes()), wake(executor),
+        : id(open.stream()), task(open.task()), image(open.pull_image()),
+          force_pull(open.force_pull()), credit(open.credit_bytes()), wake(executor),
           over(executor) {
         if (credit > 0) {
             chunk_bytes = std::clamp(credit, chunk_bytes_min, chunk_bytes);
@@ -49,6 +52,8 @@ struct LogStreams::Stream {
 
     std::uint64_t id;
     std::string task;
+    std::string image; ///< not empty: that is to be fetched, and no log is read
+    bool force_pull = false;
     docker::LogQuery query;
     std::size_t credit;                        ///< bytes that may be sent, counted by cost_of()
     std::size_t chunk_bytes = chunk_bytes_max; ///< less when the credit at open was less
@@ -65,10 +70,12 @@ struct LogStreams::Stream {
 LogStreams::LogStreams(const asio::any_io_executor& executor,
                        docker::Engine& engine,
                        const TaskRunner& runner,
+                       ImagePuller& images,
                        SessionOptions options,
                        Duration stall_limit)
-    : executor_(executor), engine_(engine), runner_(runner), options_(std::move(options)),
-      stall_limit_(stall_limit), hello_backoff_(hello_again, system_uniform()),
+    : executor_(executor), engine_(engine), runner_(runner), images_(images),
+      options_(std::move(options)), stall_limit_(stall_limit),
+      hello_backoff_(hello_again, system_uniform()),
       group_(executor, [](const std::string& child, const Error& error) {
           log::failure("a log stream ended unexpectedly", error, {{"stream", child}});
       }) {}
@@ -120,6 +127,7 @@ void LogStreams::say_hello() {
     hello.set_protocol_max(wire::protocol_version);
     hello.set_build(options_.build);
     hello.set_connection(wire::Hello::STREAM);
+    hello.add_features(std::string(wire::feature_pull_image));
     hello.set_join_secret(options_.token.secret);
     hello.set_host_key(options_.identity.key);
     hello.mutable_host()->set_id(options_.identity.id.value);
@@ -191,13 +199,14 @@ void LogStreams::take_open(const wire::StreamOpen& open) {
         return; // said twice
     }
     if (streams_.size() >= streams_max) {
-        send_end(open.stream(), "resource_exhausted", "too many log streams of this host");
+        send_end(
+            open.stream(), "resource_exhausted", "too many log streams and pulls of this host");
         return;
     }
     auto stream = std::make_shared<Stream>(executor_, open);
     stream->credit = std::min(stream->credit, outstanding_bytes_max);
     streams_.emplace(stream->id, stream);
-    group_.spawn(stream->task, serve(stream));
+    group_.spawn(stream->image.empty() ? stream->task : stream->image, serve(stream));
 }
 
 void LogStreams::end_all() {
@@ -212,7 +221,11 @@ awaitable<> LogStreams::serve(StreamPtr stream) {
     Error problem;
     bool failed = false;
     try {
-        co_await copy_logs(stream);
+        if (stream->image.empty()) {
+            co_await copy_logs(stream);
+        } else {
+            co_await pull_image(stream);
+        }
     } catch (const std::exception&) {
         problem = error_of_current_exception();
         failed = true;
@@ -254,6 +267,25 @@ awaitable<> LogStreams::copy_logs(StreamPtr stream) {
         auto sending = send_log(stream, container, tty);
         co_await race(std::move(sending), std::move(unwanted));
     }
+}
+
+/// Until it is here, or nobody wants it any more.
+awaitable<> LogStreams::pull_image(StreamPtr stream) {
+    ImageRequest request;
+    request.who = "an operator's request " + std::to_string(++pulls_);
+    request.image = stream->image;
+    request.force = stream->force_pull;
+    ReportPull report = [this, stream](const wire::PullReport& told) {
+        if (stream->over.is_open()) {
+            return; // the connection may be another by now
+        }
+        auto frame = start_data(*stream);
+        *frame.mutable_stream_data()->mutable_pull() = told;
+        send(frame);
+    };
+    auto bringing = bring_image(images_, std::move(request), std::move(report));
+    auto unwanted = stream->over.wait();
+    co_await race(std::move(bringing), std::move(unwanted));
 }
 
 /// To the end of the log, opened again where it stalls.

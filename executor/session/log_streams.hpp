@@ -1,12 +1,15 @@
 // Logs for the master, read from the Engine on demand: a second connection to the master (so that a
 // big log never delays a beat), on which StreamOpen asks and StreamData answers, as far as credit
-// goes. Nothing runs while nobody reads. A followed log that the Engine has lost sight of (its file
-// was rotated) is opened anew where it stalled. Loop thread only.
+// goes. Nothing runs while nobody reads. Images that an operator wants here ahead of their tasks
+// are asked for in the same way; their few words of progress need no credit. A followed log that
+// the Engine has lost sight of (its file was rotated) is opened anew where it stalled. Loop thread
+// only.
 #pragma once
 
 #include "core/runtime/async.hpp"
 #include "core/wire/frames.hpp"
 #include "executor/docker/engine.hpp"
+#include "executor/images/puller.hpp"
 #include "executor/session/session.hpp"
 #include "executor/streams/log_reader.hpp"
 
@@ -19,11 +22,12 @@ namespace methos::executor {
 
 class LogStreams {
   public:
-    /// `engine` and `runner` must outlive it. A follow without a line for `stall_limit` is looked
-    /// after.
+    /// `engine`, `runner` and `images` must outlive it. A follow without a line for `stall_limit`
+    /// is looked after.
     LogStreams(const asio::any_io_executor& executor,
                docker::Engine& engine,
                const TaskRunner& runner,
+               ImagePuller& images,
                SessionOptions options,
                Duration stall_limit);
     LogStreams(const LogStreams&) = delete;
@@ -49,6 +53,7 @@ class LogStreams {
     void end_all();
     [[nodiscard]] awaitable<> serve(StreamPtr stream);
     [[nodiscard]] awaitable<> copy_logs(StreamPtr stream);
+    [[nodiscard]] awaitable<> pull_image(StreamPtr stream);
     [[nodiscard]] awaitable<> follow_log(StreamPtr stream, std::string container, bool tty);
     [[nodiscard]] awaitable<> send_log(StreamPtr stream, std::string container, bool tty);
     [[nodiscard]] awaitable<> watch_for_stall(StreamPtr stream, std::string container, bool tty);
@@ -63,6 +68,7 @@ class LogStreams {
     asio::any_io_executor executor_;
     docker::Engine& engine_;
     const TaskRunner& runner_;
+    ImagePuller& images_;
     SessionOptions options_;
     Duration stall_limit_;
     SystemClock clock_;
@@ -72,6 +78,7 @@ class LogStreams {
     std::uint64_t connections_ = 0; ///< so far: a late HELLO knows whether it is still wanted
     Backoff hello_backoff_;         ///< between refusals
     std::map<std::uint64_t, StreamPtr> streams_;
+    std::uint64_t pulls_ = 0;           ///< so far: each waits under a name of its own
     std::size_t outstanding_bytes_ = 0; ///< of all streams: sent and not given back as credit
     TaskGroup group_;
 };

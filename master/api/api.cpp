@@ -197,6 +197,7 @@ http::Router make_router(ApiContext& context) {
     add_methos_routes(router, context);
     add_host_routes(router, context);
     add_role_routes(router, context);
+    add_image_routes(router, context);
     add_log_routes(router, context);
     add_snapshot_routes(router, context);
     add_mesos_scheduler_routes(router, context);

@@ -52,6 +52,7 @@ void add_queue_routes(http::Router& router, ApiContext& context);
 void add_methos_routes(http::Router& router, ApiContext& context);
 void add_host_routes(http::Router& router, ApiContext& context);
 void add_role_routes(http::Router& router, ApiContext& context);
+void add_image_routes(http::Router& router, ApiContext& context);
 void add_log_routes(http::Router& router, ApiContext& context);
 void add_snapshot_routes(http::Router& router, ApiContext& context);
 void add_mesos_scheduler_routes(http::Router& router, ApiContext& context);

@@ -1,6 +1,7 @@
 #include "master/shell/bus_port.hpp"
 
 #include "core/observe/log.hpp"
+#include "core/wire/features.hpp"
 #include "core/wire/mapping.hpp"
 #include "master/shell/secrets.hpp"
 
@@ -280,6 +281,10 @@ void BusPort::open_stream(const bus::PeerId& peer, const wire::Hello& hello) {
     connection.session = control;
     connections_[peer] = connection;
     stream_peer_of_[control] = peer;
+    const auto& features = hello.features();
+    streams_.on_host(control,
+                     std::find(features.begin(), features.end(), wire::feature_pull_image) !=
+                         features.end());
     send_to(peer, welcome_of(control));
 }
 

@@ -1,5 +1,7 @@
 #include "master/shell/log_streams.hpp"
 
+#include "core/wire/mapping.hpp"
+
 #include <vector>
 
 namespace methos::master {
@@ -45,6 +47,10 @@ std::optional<LogLine> LogStreams::Stream::take() {
     return line;
 }
 
+std::optional<PullReport> LogStreams::Stream::take_report() {
+    return std::exchange(report_, std::nullopt);
+}
+
 void LogStreams::on_send(Sender sender) {
     sender_ = std::move(sender);
 }
@@ -58,29 +64,55 @@ void LogStreams::send(SessionNumber session, wire::Frame frame) {
 Result<std::shared_ptr<LogStreams::Stream>> LogStreams::open(SessionNumber session,
                                                              const LogRequest& request,
                                                              std::shared_ptr<Signal> arrived) {
-    if (streams_.size() >= streams_max) {
-        return Error(Code::ResourceExhausted,
-                     std::to_string(streams_max) +
-                         " log streams are open already; close some and try again");
-    }
-    const auto number = ++opened_;
-    wire::Frame frame;
-    auto& open = *frame.mutable_stream_open();
-    open.set_stream(number);
+    wire::StreamOpen open;
     open.set_task(request.task.value);
     open.set_follow(request.follow);
     open.set_tail(request.tail);
     open.set_since_ms(request.since_ms);
     open.set_timestamps(true);
     open.set_credit_bytes(credit_bytes);
+    return start(session, std::move(open), std::move(arrived));
+}
+
+Result<std::shared_ptr<LogStreams::Stream>> LogStreams::open_pull(SessionNumber session,
+                                                                  const std::string& image,
+                                                                  bool force,
+                                                                  std::shared_ptr<Signal> arrived) {
+    const bool connected = hosts_.contains(session);
+    if (connected && !hosts_.at(session)) {
+        return Error(Code::Conflict,
+                     "its methos-executor is of an older build, which cannot fetch images ahead of "
+                     "their tasks; upgrade it");
+    }
+    wire::StreamOpen open;
+    open.set_pull_image(image);
+    open.set_force_pull(force);
+    return start(session, std::move(open), std::move(arrived));
+}
+
+Result<std::shared_ptr<LogStreams::Stream>>
+LogStreams::start(SessionNumber session, wire::StreamOpen open, std::shared_ptr<Signal> arrived) {
+    if (streams_.size() >= streams_max) {
+        return Error(Code::ResourceExhausted,
+                     std::to_string(streams_max) +
+                         " streams of logs and pulls are open already; close some and try again");
+    }
+    const auto number = ++opened_;
+    open.set_stream(number);
+    wire::Frame frame;
+    *frame.mutable_stream_open() = std::move(open);
     auto stream = std::make_shared<Stream>(*this, number, session, std::move(arrived));
     streams_[number] = stream.get();
     if (!sender_ || !sender_(session, std::move(frame))) {
         stream->ended_ = true;
         return Error(Code::Unavailable,
-                     "the host has no connection for log streams at the moment; try again");
+                     "the host has no stream connection at the moment; try again");
     }
     return stream;
+}
+
+void LogStreams::on_host(SessionNumber session, bool pulls_images) {
+    hosts_[session] = pulls_images;
 }
 
 LogStreams::Stream* LogStreams::find(SessionNumber session, std::uint64_t number) {
@@ -95,6 +127,17 @@ void LogStreams::on_data(SessionNumber session, const wire::StreamData& data) {
     }
     for (const auto& line : data.lines()) {
         stream->lines_.push_back({line.time_ns(), line.channel() == 2, line.text()});
+    }
+    if (data.has_pull()) {
+        PullReport report;
+        report.message = data.pull().message();
+        report.image_id = data.pull().image_id();
+        if (data.pull().has_progress()) {
+            if (const auto progress = wire::from_wire(data.pull().progress())) {
+                report.progress = *progress;
+            }
+        }
+        stream->report_ = std::move(report);
     }
     stream->answered_ = true;
     stream->arrived_->notify();
@@ -126,6 +169,7 @@ void LogStreams::on_end(SessionNumber session, const wire::StreamEnd& end) {
 }
 
 void LogStreams::on_host_gone(SessionNumber session) {
+    hosts_.erase(session);
     for (const auto& [number, stream] : streams_) {
         if (stream->session_ == session && !stream->ended_) {
             stream->answered_ = true;

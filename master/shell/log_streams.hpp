@@ -1,8 +1,11 @@
-// Log streams from hosts: opened by an API call, filled over the hosts' stream connections, bounded
-// by credit. A stream belongs to its reader; dropping it tells the host to stop. Loop thread only.
+// Streams from hosts: logs, and how far an image is that a host was asked to fetch. Opened by an
+// API call, filled over the hosts' stream connections, bounded: logs by credit, and of a pull only
+// the newest word is kept. A stream belongs to its reader; dropping it tells the host to stop. Loop
+// thread only.
 #pragma once
 
 #include "core/base/ids.hpp"
+#include "core/model/image_progress.hpp"
 #include "core/runtime/async.hpp"
 #include "core/wire/frames.hpp"
 
@@ -28,6 +31,13 @@ struct LogLine {
     std::string text; ///< without the newline
 };
 
+/// What a host says of an image that it was asked to fetch.
+struct PullReport {
+    std::string message;
+    std::optional<ImageProgress> progress;
+    std::string image_id; ///< set: it is there
+};
+
 class LogStreams {
   public:
     class Stream {
@@ -42,6 +52,9 @@ class LogStreams {
 
         /// The next line that has arrived; empty when none has. Gives its credit back to the host.
         [[nodiscard]] std::optional<LogLine> take();
+
+        /// The newest report of a pull, once.
+        [[nodiscard]] std::optional<PullReport> take_report();
 
         [[nodiscard]] bool ended() const { return ended_ && lines_.empty(); }
 
@@ -58,6 +71,7 @@ class LogStreams {
         SessionNumber session_;
         std::shared_ptr<Signal> arrived_;
         std::deque<LogLine> lines_;
+        std::optional<PullReport> report_;
         std::size_t credit_due_ = 0;
         bool answered_ = false;
         bool ended_ = false;
@@ -75,16 +89,30 @@ class LogStreams {
     [[nodiscard]] Result<std::shared_ptr<Stream>>
     open(SessionNumber session, const LogRequest& request, std::shared_ptr<Signal> arrived);
 
+    /// Asks the host of `session` to fetch an image; the stream ends when it is there, or with the
+    /// reason why not. `force`: its registry is asked though it is there. Errors: as open(), and
+    /// Conflict when the host's executor cannot do that.
+    [[nodiscard]] Result<std::shared_ptr<Stream>> open_pull(SessionNumber session,
+                                                            const std::string& image,
+                                                            bool force,
+                                                            std::shared_ptr<Signal> arrived);
+
+    /// A host's stream connection is there; what else than logs it can serve.
+    void on_host(SessionNumber session, bool pulls_images);
     void on_data(SessionNumber session, const wire::StreamData& data);
     void on_end(SessionNumber session, const wire::StreamEnd& end);
     void on_host_gone(SessionNumber session);
 
   private:
+    [[nodiscard]] Result<std::shared_ptr<Stream>>
+    start(SessionNumber session, wire::StreamOpen open, std::shared_ptr<Signal> arrived);
     void send(SessionNumber session, wire::Frame frame);
     [[nodiscard]] Stream* find(SessionNumber session, std::uint64_t number);
 
     Sender sender_;
     std::unordered_map<std::uint64_t, Stream*> streams_;
+    /// Those with a stream connection, and whether they fetch images when asked.
+    std::unordered_map<SessionNumber, bool> hosts_;
     std::uint64_t opened_ = 0;
 };
 

@@ -11,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from tests.support import cluster_case
 from tests.support.cluster_case import SETTLE_SECONDS, ClusterCase, app_path
-from tests.support.lab import HUB_IP, PROXY_URL
+from tests.support.lab import HUB_IP, PROXY_URL, UPSTREAM_NAME
 from tests.support.rest import Rest, RestError, wait_until
 
 
@@ -115,6 +115,39 @@ class ServiceTest(ClusterCase):
         status, headers, manifest = Rest(PROXY_URL).raw("GET", "/v2/registry.internal/team/app/manifests/1")
         self.assertEqual((200, image.manifest), (status, manifest))
         self.assertEqual(image.digest, headers["Docker-Content-Digest"])
+
+    def test_an_image_is_there_before_its_tasks(self):
+        self.lab.push("lib/ahead", label="ahead")
+        name = f"{UPSTREAM_NAME}/lib/ahead:1"
+        done = self.lab.cli("images", "pull", name, "--hosts", "all")
+        self.assertEqual(0, done.returncode, done.stderr + done.stdout)
+        images = set()
+        for host in self.lab.hosts:
+            self.assertRegex(done.stdout, rf"(?m)^{host.name} +\S+ +ready +sha256:")
+            images.add(host.docker.get(f"/images/{name}/json")["Id"])
+        self.assertEqual(1, len(images))
+
+        first = self.lab.hosts[0].name
+        failed = self.lab.cli("images", "pull", f"{UPSTREAM_NAME}/lib/nowhere:1", "--hosts", first)
+        self.assertEqual(1, failed.returncode, failed.stderr + failed.stdout)
+        self.assertRegex(failed.stdout, rf"(?m)^{first} +\S+ +failed +\S+")
+
+    def test_cpus_are_a_limit_where_the_executor_says_so(self):
+        host = self.lab.hosts[0]
+        host.executor.stop()
+        host.executor.start("--cpu-limit", "hard")
+        self.addCleanup(host.executor.start)
+        self.addCleanup(host.executor.stop)
+        self.wait_hosts_up()
+        everywhere = self.deploy("limited", 3, constraints=[["hostname", "UNIQUE"]])
+        for one in self.lab.hosts:
+            limits = self.containers(everywhere, [one])[0]["HostConfig"]
+            self.assertEqual(102, limits["CpuShares"])
+            self.assertEqual(100_000_000 if one is host else 0, limits["NanoCpus"])
+            self.assertEqual(32 * 1024 * 1024, limits["Memory"])
+            # All of it, or -1 where the kernel cannot account for swap.
+            self.assertIn(limits["MemorySwap"], (limits["Memory"], -1))
+        self.assert_serves(everywhere)
 
 
 if __name__ == "__main__":

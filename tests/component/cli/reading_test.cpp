@@ -303,6 +303,83 @@ TEST_CASE("logs keep the two streams apart and name instances where there are se
     }
 }
 
+TEST_CASE("an image is fetched by hosts, one line for each", "[cli]") {
+    ScriptedMaster master;
+    const auto url = "http://" + master.address();
+    master.answer("GET /methos/v1/hosts", 200, R"({"hosts":[{"id":"2e00aaaa-x","hostname":"n1"},
+        {"id":"3f00bbbb-y","hostname":"n2"}]})");
+    const std::string ready =
+        R"({"host":"2e00aaaa-x","hostname":"n1","state":"PULLING"})"
+        "\n"
+        R"({"host":"2e00aaaa-x","hostname":"n1","state":"PULLING","message":"pulling","progress":{"percent":42}})"
+        "\n"
+        R"({"host":"2e00aaaa-x","hostname":"n1","state":"READY","imageId":"sha256:0123456789abcdef"})"
+        "\n";
+    const std::string failed =
+        R"({"host":"3f00bbbb-y","hostname":"n2","state":"FAILED","error":{"code":"not_found","message":"no such image"}})"
+        "\n";
+    const auto say = [&master](std::vector<std::string> pieces, Ending ending = Ending::Whole) {
+        master.answer("POST /methos/v1/images/pull", [pieces, ending](const http::Request&) {
+            return streamed("application/x-ndjson", pieces, ending);
+        });
+    };
+    const std::vector<std::string> pull_n1 = {"images", "pull", "demo:1", "--hosts", "n1"};
+
+    SECTION("all of them have it") {
+        say({ready.substr(0, 10), ready.substr(10)});
+        const auto run = run_methos(url, pull_n1);
+        CHECK(run.code == 0);
+        CHECK(run.out == "n1  2e00aaaa  ready  sha256:0123456789ab\n");
+        CHECK(contains(run.err, "0 hosts ready, 1 pulling (42 %)"));
+        CHECK(contains(
+            master.changes().back(),
+            R"(POST /methos/v1/images/pull {"force":false,"hosts":["2e00aaaa-x"],"image":"demo:1"})"));
+    }
+    SECTION("one cannot") {
+        say({ready + failed});
+        const auto run =
+            run_methos(url, {"images", "pull", "--hosts", "n1,3f00", "--force", "demo:1"});
+        CHECK(run.code == 1);
+        CHECK(contains(run.out, "n2  3f00bbbb  failed  no such image\n"));
+        CHECK(contains(master.changes().back(),
+                       R"({"force":true,"hosts":["2e00aaaa-x","3f00bbbb-y"],"image":"demo:1"})"));
+    }
+    SECTION("records pass as they are") {
+        say({ready});
+        const auto run =
+            run_methos(url, {"images", "pull", "demo:1", "--hosts", "all", "-o", "json"});
+        CHECK(run.code == 0);
+        CHECK(run.out == ready);
+        CHECK(contains(master.changes().back(), R"("hosts":"all")"));
+    }
+    SECTION("an answer that ends too soon is no success") {
+        say({ready.substr(0, ready.find('\n') + 1)});
+        const auto run = run_methos(url, pull_n1);
+        CHECK(run.code == 1);
+        CHECK(contains(run.err, "ended before host 2e00aaaa-x was done"));
+    }
+    SECTION("an answer that breaks off is none either") {
+        say({ready}, Ending::Broken);
+        CHECK(run_methos(url, pull_n1).code == 5);
+    }
+    SECTION("no hosts at all") {
+        say({});
+        const auto run = run_methos(url, {"images", "pull", "demo:1", "--hosts", "all"});
+        CHECK(run.code == 0);
+        CHECK(contains(run.err, "No host has joined yet"));
+    }
+    SECTION("a host that there is not is not asked") {
+        const auto run = run_methos(url, {"images", "pull", "demo:1", "--hosts", "n3"});
+        CHECK(run.code == 4);
+        CHECK(master.changes().empty());
+    }
+    SECTION("a form that it has not") {
+        CHECK(run_methos(url, {"images", "pull", "demo:1", "--hosts", "n1", "-o", "yaml"}).code ==
+              2);
+        CHECK(run_methos(url, {"images", "pull", "demo:1"}).code == 2);
+    }
+}
+
 TEST_CASE("a master's refusal is told in its words, with the code of the contract", "[cli]") {
     struct Row {
         int status;

@@ -86,6 +86,9 @@ void ScriptedMaster::take(const bus::PeerId& peer, const std::string& bytes) {
         for (const auto& line : frame->stream_data().lines()) {
             log_text += line.text() + "\n";
         }
+        if (frame->stream_data().has_pull()) {
+            pull_reports.push_back(frame->stream_data().pull());
+        }
     } else if (frame->has_stream_end()) {
         stream_ends.push_back(frame->stream_end().code());
     }
@@ -103,6 +106,7 @@ void ScriptedMaster::take_hello(const bus::PeerId& peer, const wire::Hello& hell
             return;
         }
         stream_ = peer;
+        stream_features.assign(hello.features().begin(), hello.features().end());
     } else {
         control_ = peer;
         stream_ = bus::PeerId(); // belonged to the session before
@@ -208,6 +212,21 @@ void ScriptedMaster::open_logs(std::uint64_t stream,
     open.set_follow(follow);
     open.set_tail(-1);
     open.set_credit_bytes(credit);
+    REQUIRE(server_->send(stream_, wire::serialize(frame)));
+}
+
+void ScriptedMaster::pull_image(std::uint64_t stream, const std::string& image, bool force) {
+    auto frame = wire::make_frame(mark_);
+    auto& open = *frame.mutable_stream_open();
+    open.set_stream(stream);
+    open.set_pull_image(image);
+    open.set_force_pull(force);
+    REQUIRE(server_->send(stream_, wire::serialize(frame)));
+}
+
+void ScriptedMaster::end_stream(std::uint64_t stream) {
+    auto frame = wire::make_frame(mark_);
+    frame.mutable_stream_end()->set_stream(stream);
     REQUIRE(server_->send(stream_, wire::serialize(frame)));
 }
 

@@ -35,6 +35,9 @@ class ScriptedMaster {
     void
     open_logs(std::uint64_t stream, const std::string& task, bool follow, std::uint32_t credit);
 
+    void pull_image(std::uint64_t stream, const std::string& image, bool force = false);
+    void end_stream(std::uint64_t stream);
+
     /// Whether a stream connection has been welcomed in this session.
     [[nodiscard]] bool has_stream() const { return !stream_.empty(); }
 
@@ -58,6 +61,8 @@ class ScriptedMaster {
     HostInfo host;
     std::string log_text; ///< all lines, each with "\n"
     std::vector<std::string> stream_ends;
+    std::vector<std::string> stream_features; ///< of the last stream connection
+    std::vector<wire::PullReport> pull_reports;
 
   private:
     void bind(const std::string& address);

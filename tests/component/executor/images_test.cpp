@@ -156,4 +156,92 @@ SCENARIO("a kill while the image is pulled gives up the pull") {
     CHECK(one.docker.containers().empty());
 }
 
+namespace {
+
+/// Joined, with its stream connection, and an image that a registry has.
+struct Prefetching : Joined {
+    Prefetching() {
+        run_until([this] { return master.has_stream(); });
+        docker.add_remote("other:1");
+    }
+
+    void hold_pull() {
+        FakePull held;
+        held.hold = true;
+        docker.add_remote("other:1", held);
+    }
+
+    int pulls() { return docker.count("POST /images/create"); }
+};
+
+} // namespace
+
+SCENARIO("an image is fetched ahead of the task that needs it") {
+    Prefetching one;
+    one.hold_pull();
+    CHECK(one.master.stream_features == std::vector<std::string>{"pull_image"});
+    one.master.pull_image(1, "other:1");
+    one.run_until([&] {
+        const auto& told = one.master.pull_reports;
+        return !told.empty() && told.back().progress().bytes_done() == 500;
+    });
+    CHECK(one.master.pull_reports.back().progress().percent() == 50);
+    CHECK(one.master.pull_reports.back().image_id().empty());
+    one.docker.release_pulls();
+    one.run_until([&] { return !one.master.stream_ends.empty(); });
+    CHECK(one.master.stream_ends.back().empty());
+    CHECK(one.master.pull_reports.back().image_id().rfind("sha256:", 0) == 0);
+
+    one.master.launch("demo.1", "other:1");
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Running); });
+    CHECK(one.pulls() == 1);
+}
+
+SCENARIO("an image that is there already is asked for only when that is forced") {
+    Prefetching one;
+    one.docker.add_image("other:1");
+    one.master.pull_image(1, "other:1");
+    one.run_until([&] { return one.master.stream_ends.size() == 1; });
+    CHECK(one.pulls() == 0);
+    one.master.pull_image(2, "other:1", true);
+    one.run_until([&] { return one.master.stream_ends.size() == 2; });
+    CHECK(one.pulls() == 1);
+    CHECK(one.master.stream_ends == std::vector<std::string>(2));
+}
+
+SCENARIO("an image that cannot be fetched ahead says why") {
+    Prefetching one;
+    one.master.pull_image(1, "nowhere:1");
+    one.run_until([&] { return one.master.stream_ends.size() == 1; });
+    one.master.pull_image(2, "UPPER:1");
+    one.run_until([&] { return one.master.stream_ends.size() == 2; });
+    CHECK(one.master.stream_ends == std::vector<std::string>{"not_found", "invalid_input"});
+}
+
+SCENARIO("when the operator hangs up a pull ends, unless a task waits for it") {
+    Prefetching one;
+    one.hold_pull();
+    one.master.pull_image(1, "other:1");
+    one.run_until([&] { return one.docker.pulls_active() == 1; });
+    GIVEN("nobody else") {
+        one.master.end_stream(1);
+        one.run_until([&] { return one.docker.pulls_active() == 0; });
+        CHECK_FALSE(one.docker.has_image("other:1"));
+    }
+    GIVEN("a task") {
+        one.master.launch("demo.1", "other:1");
+        one.run_until([&] { return one.master.last("demo.1") != nullptr; });
+        one.master.end_stream(1);
+        one.run_until([&] { return !one.master.stream_ends.empty(); });
+        CHECK(one.docker.pulls_active() == 1);
+        one.docker.release_pulls();
+        one.run_until([&] { return one.master.has("demo.1", TaskState::Running); });
+        CHECK(one.pulls() == 1);
+    }
+    GIVEN("a master that has forgotten everything") {
+        one.master.restart();
+        one.run_until([&] { return one.docker.pulls_active() == 0; });
+    }
+}
+
 } // namespace methos::executor::test

@@ -86,6 +86,19 @@ awaitable<> FakeExecutor::join(std::string hostname, wire::Inventory has) {
     send(frame);
 }
 
+awaitable<>
+FakeExecutor::join_stream(const FakeExecutor& control, std::string hostname, bool pulls_images) {
+    auto frame = hello(hostname, join_secret);
+    frame.mutable_hello()->set_connection(wire::Hello::STREAM);
+    frame.mutable_hello()->set_control_session(control.mark.session);
+    if (pulls_images) {
+        frame.mutable_hello()->add_features("pull_image");
+    }
+    send(frame);
+    const auto welcome = co_await next(wire::Frame::kWelcome);
+    mark = wire::mark_of(welcome);
+}
+
 void FakeExecutor::report(const wire::TaskLaunch& task, TaskState state) {
     auto frame = wire::make_frame(mark);
     auto& status = *frame.mutable_status()->add_tasks();

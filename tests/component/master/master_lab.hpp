@@ -37,6 +37,9 @@ class FakeExecutor {
     [[nodiscard]] awaitable<wire::Frame> next(wire::Frame::BodyCase kind);
     /// HELLO, WELCOME, and an empty (or the given) INVENTORY.
     [[nodiscard]] awaitable<> join(std::string hostname, wire::Inventory has = wire::Inventory());
+    /// The second connection of the host that joined with `control`.
+    [[nodiscard]] awaitable<>
+    join_stream(const FakeExecutor& control, std::string hostname, bool pulls_images);
     void report(const wire::TaskLaunch& task, TaskState state);
 
     void beat() { send(wire::make_beat(mark, ++beats_)); }

@@ -213,6 +213,15 @@ TEST_CASE("bodies without a type in the model are checked, and the refusal names
          }},
         {Frame::kStreamOpen, "stream", [](Frame& f) { f.mutable_stream_open()->clear_stream(); }},
         {Frame::kStreamOpen, "task", [](Frame& f) { f.mutable_stream_open()->clear_task(); }},
+        {Frame::kStreamOpen,
+         "pull_image",
+         [&](Frame& f) { f.mutable_stream_open()->set_pull_image(long_name); }},
+        {Frame::kStreamOpen,
+         "accepted", // of an image there is no task
+         [](Frame& f) {
+             f.mutable_stream_open()->clear_task();
+             f.mutable_stream_open()->set_pull_image("busybox");
+         }},
         {Frame::kStreamOpen, "tail", [](Frame& f) { f.mutable_stream_open()->set_tail(-2); }},
         {Frame::kStreamOpen,
          "since_ms",
