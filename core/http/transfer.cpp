@@ -1,6 +1,7 @@
 #include "core/http/transfer.hpp"
 
 #include "core/base/units.hpp"
+#include "core/http/connect_failure.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -61,6 +62,10 @@ long to_milliseconds(Duration duration) {
 }
 
 } // namespace
+
+bool is_connect_failure(const Error& error) {
+    return error.cause == Cause{Cause::Kind::Curl, static_cast<int>(CURLE_COULDNT_CONNECT)};
+}
 
 std::string printable_url(const std::string& url) {
     auto shown = url.substr(0, url.find_first_of("?#"));

@@ -1,5 +1,6 @@
 #include "executor/tasks/container_calls.hpp"
 
+#include "core/http/connect_failure.hpp"
 #include "core/observe/log.hpp"
 #include "executor/tasks/container_plan.hpp"
 #include "executor/tasks/orphans.hpp"
@@ -29,13 +30,13 @@ CallFailure failure_of(EngineFault fault) {
 }
 
 /// In a catch block: no answer came. Rethrows a cancellation.
-std::string why_no_answer(const char* call) {
-    const auto error = error_of_current_exception();
+Error why_no_answer(const char* call) {
+    auto error = error_of_current_exception();
     if (error.code == Code::Cancelled) {
         throw;
     }
     log::limited(call, "no answer from Docker", {{"call", call}, {"why", error.to_string()}});
-    return error.to_string();
+    return error;
 }
 
 } // namespace
@@ -49,23 +50,28 @@ awaitable<Event> ContainerCalls::create(docker::ContainerConfig config, std::str
         }
         co_return event::CreateFailed{failure_of(made.error().fault), made.error().message};
     } catch (const std::exception&) {
-        why = why_no_answer("create");
+        why = why_no_answer("create").to_string();
     }
     co_return event::CreateFailed{CallFailure::NoAnswer, why};
 }
 
 awaitable<Event> ContainerCalls::start(std::string container) {
-    std::string why;
+    event::StartFailed failed;
     try {
         const auto started = co_await engine_.start_container(std::move(container));
         if (started) {
             co_return event::Started();
         }
-        co_return event::StartFailed{failure_of(started.error().fault), started.error().message};
+        failed.failure = failure_of(started.error().fault);
+        failed.message = started.error().message;
     } catch (const std::exception&) {
-        why = why_no_answer("start");
+        const auto why = why_no_answer("start");
+        // A start has a connection of its own.
+        failed.failure =
+            http::is_connect_failure(why) ? CallFailure::NotSent : CallFailure::NoAnswer;
+        failed.message = why.to_string();
     }
-    co_return event::StartFailed{CallFailure::NoAnswer, why};
+    co_return failed;
 }
 
 awaitable<Event> ContainerCalls::inspect(std::string container) {

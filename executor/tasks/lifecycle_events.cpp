@@ -150,6 +150,10 @@ void Lifecycle::on(const event::StartFailed& failed, const Now& now) {
     switch (failed.failure) {
     case CallFailure::NotSent:
         start_sent_ = false;
+        outage_ = false; // of a Docker that has not begun to start it
+        if (!kill_grace_) {
+            retry_later(now);
+        }
         return;
     case CallFailure::NoAnswer:
         start_settles_ = now.mono + start_settle;

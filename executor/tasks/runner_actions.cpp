@@ -272,6 +272,10 @@ awaitable<> TaskRunner::run_start(TaskName name, std::string container) {
         const auto permit = co_await starts_.acquire();
         if (book_.may_start(name)) {
             event = co_await calls_.start(std::move(container));
+            const auto* failed = std::get_if<event::StartFailed>(&*event);
+            if (failed != nullptr && failed->failure == CallFailure::NotSent) {
+                watch_.doubt(); // it takes no connections
+            }
         } else {
             event = event::StartFailed{CallFailure::NotSent, ""};
         }

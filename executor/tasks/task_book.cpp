@@ -315,7 +315,7 @@ std::optional<MonoTime> TaskBook::next_due() const {
 
 bool TaskBook::may_start(const TaskName& task) const {
     const auto* known = find(task);
-    return known != nullptr && !known->life.kill_wanted();
+    return docker_up_ && known != nullptr && !known->life.kill_wanted();
 }
 
 const TaskBook::Task* TaskBook::find(const TaskName& task) const {

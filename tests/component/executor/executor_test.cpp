@@ -217,6 +217,37 @@ SCENARIO("Docker goes away and comes back") {
     }
 }
 
+SCENARIO("starts that a Docker that ends takes no more wait for the next one") {
+    constexpr int tasks = 8;
+    Joined one;
+    FakeFault held;
+    held.call = "POST /containers/create";
+    held.kind = FakeFault::Kind::Hold;
+    held.times = tasks;
+    one.docker.inject(held);
+    for (int i = 1; i <= tasks; ++i) {
+        one.master.launch("demo." + std::to_string(i), "demo:1");
+    }
+    one.run_until([&] { return one.docker.count("POST /containers/create") == tasks; });
+    one.docker.stop_listening();
+    one.docker.release_held();
+    one.run_until([&] { return !one.master.host.docker_up; });
+    one.docker.go_down();
+    one.docker.come_up();
+    const auto running = [&] {
+        int count = 0;
+        for (int i = 1; i <= tasks; ++i) {
+            const auto name = "demo." + std::to_string(i);
+            REQUIRE_FALSE(one.master.has(name, TaskState::Failed));
+            count += one.master.has(name, TaskState::Running) ? 1 : 0;
+        }
+        return count;
+    };
+    one.run_until([&] { return running() == tasks; });
+    CHECK(one.starts() == tasks);
+    CHECK(one.docker.count("POST /containers/create") == tasks);
+}
+
 SCENARIO("a Docker that ends stops the tasks, whatever they make of it") {
     Joined one;
     one.launch_and_wait("demo.1");

@@ -56,6 +56,51 @@ SCENARIO("a connection cut during start does not start the container twice") {
     }
 }
 
+SCENARIO("a start that was never sent has not been, and is sent when Docker takes it") {
+    Bench bench;
+    bench.to_started();
+    const bool is_docker_known_to_be_away = GENERATE(false, true);
+    if (is_docker_known_to_be_away) {
+        (void)bench.feed(event::DockerDown());
+    }
+    const auto refused = bench.feed(event::StartFailed{CallFailure::NotSent, "cannot connect"});
+    CHECK(find<action::Start>(refused) == nullptr); // not at once: it may be refused for long
+    if (!is_docker_known_to_be_away) {
+        (void)bench.feed(event::DockerDown());
+    }
+    WHEN("Docker is back") {
+        bench.now.mono += 15s;
+        REQUIRE(find<action::Inspect>(bench.feed(event::DockerUp())) != nullptr);
+        const auto seen = bench.feed(event::Seen{Bench::facts(Status::Created)});
+        REQUIRE(find<action::Start>(seen) != nullptr);
+        THEN("a cut answer of this start does not count that outage") {
+            (void)bench.feed(event::StartFailed{CallFailure::NoAnswer, "cut"});
+            bench.now.mono += 10s;
+            REQUIRE(find<action::Inspect>(bench.feed(event::Timer())) != nullptr);
+            const auto late = bench.feed(event::Seen{Bench::facts(Status::Created)});
+            REQUIRE(find<action::Remove>(late) != nullptr);
+            CHECK(find<action::Create>(bench.feed(event::Removed())) != nullptr);
+        }
+    }
+    WHEN("it is wanted dead meanwhile") {
+        (void)bench.feed(event::Kill{1s});
+        (void)bench.feed(event::DockerUp());
+        const auto seen = bench.feed(event::Seen{Bench::facts(Status::Created)});
+        CHECK(find<action::Start>(seen) == nullptr);
+        REQUIRE(find<action::Remove>(seen) != nullptr);
+        CHECK(states(bench.feed(event::Removed())) == std::vector{TaskState::Killed});
+    }
+}
+
+SCENARIO("a start that is refused a connection is tried again, though nobody says Docker is away") {
+    Bench bench;
+    bench.to_started();
+    (void)bench.feed(event::StartFailed{CallFailure::NotSent, "cannot connect"});
+    REQUIRE(bench.life.wake_at());
+    bench.now.mono = *bench.life.wake_at();
+    CHECK(find<action::Start>(bench.feed(event::Timer())) != nullptr);
+}
+
 SCENARIO("what Docker died upon while it started it may have run, and is not made anew") {
     Bench bench;
     bench.to_started();

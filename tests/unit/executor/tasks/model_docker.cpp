@@ -167,6 +167,11 @@ void ModelDocker::answer_one() {
             pending_.push_back(pending);
             return;
         }
+        const bool is_start = std::holds_alternative<action::Start>(pending.action);
+        if (!up_ && is_start && chance(50)) { // refused a connection
+            feed(event::StartFailed{CallFailure::NotSent, "cannot connect"});
+            return;
+        }
         if (chance(50)) {
             if (chance(50)) {
                 (void)effect(pending.action);

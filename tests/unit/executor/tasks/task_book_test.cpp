@@ -357,6 +357,16 @@ SCENARIO("a start that waited for its turn is not sent when the task is wanted d
     CHECK_FALSE(bench.book.may_start(TaskName("nobody")));
 }
 
+SCENARIO("a start that waited for its turn waits for Docker, too") {
+    Bench bench;
+    (void)bench.to_known({});
+    (void)bench.launch("demo.1");
+    (void)bench.book.docker_down(bench.now);
+    CHECK_FALSE(bench.book.may_start(TaskName("demo.1")));
+    (void)bench.book.docker_up({}, bench.now);
+    CHECK(bench.book.may_start(TaskName("demo.1")));
+}
+
 SCENARIO("a list that differs from what is known is looked into") {
     Bench bench;
     (void)bench.to_known({container_of("demo.1", Status::Running)});
