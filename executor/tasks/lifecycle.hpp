@@ -59,6 +59,9 @@ class Lifecycle {
     /// Empty while there is no container.
     [[nodiscard]] const std::string& container_id() const { return facts_.id; }
 
+    /// Inspect has failed for so long that what a list says must do: feed it Listed.
+    [[nodiscard]] bool is_blind(const Now& now) const;
+
     /// What inspect said last, for comparing with a list; nothing when there is no container.
     [[nodiscard]] std::optional<ContainerFacts::Status> seen_status() const;
 
@@ -88,6 +91,7 @@ class Lifecycle {
     void on(const event::Seen& seen, const Now& now);
     void on(const event::Missing&, const Now& now);
     void on(const event::InspectFailed&, const Now& now);
+    void on(const event::Listed& listed, const Now& now);
     void on(const event::StopEnded&, const Now& now);
     void on(const event::Removed&, const Now& now);
     void on(const event::RemoveFailed&, const Now& now);
@@ -117,6 +121,10 @@ class Lifecycle {
     [[nodiscard]] bool holder_is_this_attempt() const;
     [[nodiscard]] bool is_running() const;
     [[nodiscard]] bool answers(Call call);
+    void take_present(const ContainerFacts& facts);
+    void take_absent(const Now& now);
+    void take_row(const std::optional<ContainerFacts>& row, const Now& now);
+    [[nodiscard]] ContainerFacts completed(ContainerFacts row, const Now& now) const;
     [[nodiscard]] bool goes_on_too_long(const Now& now);
     void tell_trouble(const std::string& message, const Now& now);
     void want_inspect();
@@ -147,6 +155,9 @@ class Lifecycle {
     bool dirty_ = false; ///< a hint came while a call was in flight: look again after it
     ContainerFacts facts_;
     MonoTime looked_at_{}; ///< when the last inspect was asked for: facts_ may be that old
+    std::optional<MonoTime> blind_since_; ///< every inspect since then has failed
+    std::optional<event::Listed> listed_; ///< came while an inspect was in flight
+    MonoTime listed_at_{};
     std::string image_id_;
     MonoTime not_before_{};                 ///< of the next call, after a failure
     int failures_ = 0;                      ///< in a row, for the backoff

@@ -19,6 +19,7 @@ constexpr Duration retry_cap = 5s;
 constexpr Duration create_settle = 10s; // a create whose connection was cut goes on in dockerd
 constexpr Duration start_settle = 5s;   // so does a start; then it is made anew, which ends it
 constexpr Duration stop_retry = 1s;
+constexpr Duration list_age_max = 15s; // a list's answer takes 10 s at most
 
 } // namespace
 
@@ -185,23 +186,33 @@ void Lifecycle::on(const event::StartFailed& failed, const Now& now) {
 }
 
 void Lifecycle::on(const event::Seen& seen, const Now&) {
-    if (!answers(Call::Inspect)) {
-        return;
+    if (answers(Call::Inspect)) {
+        take_present(seen.facts);
     }
+}
+
+void Lifecycle::take_present(const ContainerFacts& facts) {
+    blind_since_.reset();
+    listed_.reset();
     if (!remove_wanted_ && !pending_end_) {
         failures_ = 0;
     }
     phantoms_ = 0;
     create_settles_.reset();
     knowledge_ = Knowledge::Present;
-    facts_ = seen.facts;
+    facts_ = facts;
     look_again_if_hinted();
 }
 
 void Lifecycle::on(const event::Missing&, const Now& now) {
-    if (!answers(Call::Inspect)) {
-        return;
+    if (answers(Call::Inspect)) {
+        take_absent(now);
     }
+}
+
+void Lifecycle::take_absent(const Now& now) {
+    blind_since_.reset();
+    listed_.reset();
     knowledge_ = Knowledge::Absent;
     facts_.id.clear();
     if (std::exchange(resolve_conflict_, false)) { // 409, but nobody has the name
@@ -211,9 +222,57 @@ void Lifecycle::on(const event::Missing&, const Now& now) {
 }
 
 void Lifecycle::on(const event::InspectFailed&, const Now& now) {
-    if (answers(Call::Inspect)) {
-        retry_later(now);
+    if (!answers(Call::Inspect)) {
+        return;
     }
+    if (listed_) {
+        const auto listed = *listed_;
+        take_row(listed.row, now);
+        return;
+    }
+    if (!blind_since_) {
+        blind_since_ = now.mono;
+    }
+    retry_later(now);
+}
+
+void Lifecycle::on(const event::Listed& listed, const Now& now) {
+    if (!is_blind(now)) {
+        return;
+    }
+    listed_at_ = now.mono;
+    if (call_ == Call::Inspect) {
+        listed_ = listed;
+    } else if (call_ == Call::None && knowledge_ == Knowledge::Unknown) {
+        take_row(listed.row, now);
+    }
+}
+
+/// As if inspect had said it. No call has changed anything since before the list was asked for.
+void Lifecycle::take_row(const std::optional<ContainerFacts>& row, const Now& now) {
+    not_before_ = MonoTime();
+    looked_at_ = listed_at_ - list_age_max;
+    if (row) {
+        take_present(completed(*row, now));
+    } else {
+        take_absent(now);
+    }
+}
+
+/// A row says less than inspect: what is known of the same container stays.
+ContainerFacts Lifecycle::completed(ContainerFacts row, const Now& now) const {
+    const bool is_same = row.id == facts_.id;
+    if (has_process(row.status) && is_same) {
+        row.ip_addresses = facts_.ip_addresses;
+        row.host_ports = facts_.host_ports.empty() ? row.host_ports : facts_.host_ports;
+        row.pid = facts_.pid;
+        row.started_at = facts_.started_at == WallTime() ? row.started_at : facts_.started_at;
+    } else if (!has_process(row.status)) {
+        const bool has_run = row.status == ContainerFacts::Status::Exited || start_sent_;
+        row.started_at = has_run ? row.started_at : WallTime();
+        row.finished_at = now.wall;
+    }
+    return row;
 }
 
 void Lifecycle::on(const event::StopEnded&, const Now& now) {
@@ -293,6 +352,8 @@ void Lifecycle::on(const event::Health& health, const Now&) {
 
 void Lifecycle::on(const event::DockerDown&, const Now&) {
     docker_up_ = false;
+    blind_since_.reset();
+    listed_.reset();
     outage_ = outage_ || start_sent_ || call_ == Call::Prove;
     stop_sent_ = false;
     stop_again_at_ = MonoTime();
@@ -309,6 +370,11 @@ void Lifecycle::on(const event::DockerUp&, const Now&) {
 void Lifecycle::on(const event::Timer&, const Now&) {} // decide() looks at the clock itself
 
 // ---- what that means for the calls to come -------------------------------------------------
+
+/// For longer than a list may be under way: what it says is of after our last call.
+bool Lifecycle::is_blind(const Now& now) const {
+    return blind_since_ && now.mono - *blind_since_ >= list_age_max;
+}
 
 /// Whether `call` is what is in flight; then it is so no longer.
 bool Lifecycle::answers(Call call) {

@@ -179,6 +179,37 @@ void TaskBook::compare(const std::vector<ContainerFacts>& list, const Now& now, 
     for (const auto& name : changed) {
         step(name, event::Hint(), now, orders);
     }
+    tell_the_blind(list, now, orders);
+}
+
+/// A damaged container is listed, and can be stopped and removed; only inspect fails, for ever.
+void TaskBook::tell_the_blind(const std::vector<ContainerFacts>& list,
+                              const Now& now,
+                              Orders& orders) {
+    std::map<TaskName, event::Listed> told;
+    for (const auto& [name, task] : tasks_) {
+        if (task.life.is_blind(now)) {
+            told.emplace(name, event::Listed());
+        }
+    }
+    for (const auto& row : list) {
+        const auto found = told.find(TaskName(row.task));
+        if (found == told.end() || row.host != host_) {
+            continue;
+        }
+        const auto& id = tasks_.at(found->first).life.container_id();
+        if (row.id == id || (id.empty() && !found->second.row)) {
+            found->second.row = row;
+        }
+    }
+    for (const auto& [name, listed] : told) {
+        orders.emplace_back(
+            order::Note{true,
+                        "Docker cannot inspect a task's container; going by its list",
+                        name,
+                        listed.row ? listed.row->id : std::string()});
+        step(name, listed, now, orders);
+    }
 }
 
 // ---- the lifecycles ------------------------------------------------------------------------

@@ -144,6 +144,7 @@ class TaskBook {
     static void note_if_it_runs_on(const Lifecycle& life, Orders& orders);
     void step_all(const Event& event, const Now& now, Orders& orders);
     void compare(const std::vector<ContainerFacts>& list, const Now& now, Orders& orders);
+    void tell_the_blind(const std::vector<ContainerFacts>& list, const Now& now, Orders& orders);
     void adopt(const ContainerFacts& row, Orders& orders);
     void adopt_best(const std::string& task, const Now& now, Orders& orders);
     void adopt_as(const ContainerFacts& facts, const Now& now, Orders& orders);

@@ -77,6 +77,11 @@ struct Missing {}; ///< inspect: 404
 
 struct InspectFailed {}; ///< no usable answer
 
+/// What a list says of it, where inspect has failed for long (Lifecycle::is_blind).
+struct Listed {
+    std::optional<ContainerFacts> row; ///< none: it is not in the list
+};
+
 struct StopEnded {}; ///< stop has returned, whatever it said; inspect is the truth
 
 struct Removed {}; ///< 204 or 404
@@ -129,6 +134,7 @@ using Event = std::variant<event::Begin,
                            event::Seen,
                            event::Missing,
                            event::InspectFailed,
+                           event::Listed,
                            event::StopEnded,
                            event::Removed,
                            event::RemoveFailed,

@@ -170,6 +170,73 @@ SCENARIO("a containerd that is away fails a task only when it stays away") {
     CHECK(starts <= 25); // the pauses grow, though what is around a start goes well
 }
 
+namespace {
+
+/// Inspect fails until what a list says would do.
+void fail_inspects(Bench& bench) {
+    for (int tries = 0; tries < 100 && !bench.life.is_blind(bench.now); ++tries) {
+        (void)bench.feed(event::InspectFailed());
+        bench.now.mono += 1s;
+        if (bench.life.wake_at()) {
+            bench.now.mono = std::max(bench.now.mono, *bench.life.wake_at());
+        }
+        (void)bench.feed(event::Timer());
+    }
+    REQUIRE(bench.life.is_blind(bench.now));
+}
+
+/// As a list has it: little but the state.
+ContainerFacts row_of(Status status, int exit_code = 0) {
+    auto row = Bench::facts(status, exit_code);
+    row.ip_addresses.clear();
+    row.started_at = WallTime(1'699'998'000s);
+    return row;
+}
+
+} // namespace
+
+SCENARIO("a container that Docker lists and cannot inspect is known by the list") {
+    Bench bench;
+    bench.to_started();
+    (void)bench.feed(event::Started());
+    fail_inspects(bench);
+    const bool answer_is_under_way = GENERATE(true, false);
+    const auto list = [&](const std::optional<ContainerFacts>& row) {
+        if (!answer_is_under_way) {
+            (void)bench.feed(event::InspectFailed());
+            return bench.feed(event::Listed{row});
+        }
+        CHECK(states(bench.feed(event::Listed{row})).empty());
+        return bench.feed(event::InspectFailed());
+    };
+    WHEN("it runs") {
+        CHECK(states(list(row_of(Status::Running))) == std::vector{TaskState::Running});
+        THEN("a kill stops it, and the list says when it is true") {
+            REQUIRE(find<action::Stop>(bench.feed(event::Kill{1s})) != nullptr);
+            REQUIRE(find<action::Inspect>(bench.feed(event::StopEnded())) != nullptr);
+            CHECK_FALSE(bench.life.is_blind(bench.now)); // a list may be older than the stop
+            fail_inspects(bench);
+            CHECK(states(list(row_of(Status::Exited, 143))) == std::vector{TaskState::Killed});
+        }
+    }
+    WHEN("it has ended") {
+        const auto ended = list(row_of(Status::Exited, 3));
+        CHECK(states(ended) == std::vector{TaskState::Running, TaskState::Failed});
+        CHECK(bench.life.last_status().exit_code == 3);
+    }
+    WHEN("it is not in the list") {
+        CHECK(states(list(std::nullopt)) == std::vector{TaskState::Failed});
+    }
+}
+
+SCENARIO("a list that may be older than the last failure to inspect says nothing") {
+    Bench bench;
+    bench.to_started();
+    (void)bench.feed(event::Started());
+    (void)bench.feed(event::InspectFailed());
+    CHECK(bench.feed(event::Listed{row_of(Status::Created)}).empty());
+}
+
 SCENARIO("a name conflict is resolved by looking at who has the name") {
     Bench bench;
     (void)bench.feed(event::Begin());

@@ -49,6 +49,7 @@ ModelDocker::ModelDocker(std::uint64_t seed)
     : random_(seed), life_(Lifecycle::launched(some_identity(), true)) {
     now_.mono = MonoTime(1000s);
     now_.wall = WallTime(1'000'000s);
+    damaged_ = chance(10);
 }
 
 bool ModelDocker::chance(int percent) {
@@ -92,6 +93,7 @@ void ModelDocker::random_event() {
     if (life_.wake_at() && *life_.wake_at() <= now_.mono && chance(calm_ ? 100 : 60)) {
         feed(event::Timer());
     }
+    list_containers();
     if (terminal_ && chance(30)) {
         acked_ = true;
         feed(event::TerminalAcked());
@@ -154,6 +156,27 @@ void ModelDocker::random_event() {
         break;
     default:
         break;
+    }
+}
+
+/// A list is asked for, and answered some time after Docker made it.
+void ModelDocker::list_containers() {
+    constexpr Duration answer_limit = 10s;
+    if (list_ && now_.mono - listed_at_ > answer_limit) {
+        list_.reset();
+    }
+    if (!list_ && up_ && chance(20)) {
+        list_ = docker_.list();
+        listed_at_ = now_.mono;
+    } else if (list_ && up_ && chance(30)) {
+        event::Listed listed;
+        for (const auto& row : *list_) {
+            if (life_.container_id().empty() || row.id == life_.container_id()) {
+                listed.row = row;
+            }
+        }
+        list_.reset();
+        feed(listed);
     }
 }
 
@@ -246,6 +269,9 @@ Event ModelDocker::effect(const Action& action) {
         return effect_of_start(*start);
     }
     if (const auto* inspect = std::get_if<action::Inspect>(&action)) {
+        if (damaged_) {
+            return event::InspectFailed();
+        }
         const auto name = container_name_of(life_.identity().name);
         return docker_.inspect(inspect->container_id.empty() ? name : inspect->container_id);
     }

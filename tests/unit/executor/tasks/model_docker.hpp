@@ -6,6 +6,7 @@
 #include "executor/tasks/lifecycle.hpp"
 #include "tests/support/docker_model.hpp"
 
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -42,6 +43,7 @@ class ModelDocker {
     void feed(const Event& event);
     void take(Actions actions);
     void random_event();
+    void list_containers();
     void answer_one();
     [[nodiscard]] Event effect(const Action& action);
     [[nodiscard]] Event effect_of_start(const action::Start& start);
@@ -56,7 +58,10 @@ class ModelDocker {
     Lifecycle life_;
     Now now_;
     bool up_ = true;
-    bool calm_ = false; ///< the second half: no more faults, so that it must come to an end
+    bool calm_ = false;    ///< the second half: no more faults, so that it must come to an end
+    bool damaged_ = false; ///< no container of it can be inspected, ever
+    std::optional<std::vector<ContainerFacts>> list_; ///< under way
+    MonoTime listed_at_{};
     bool acked_ = false;
     bool terminal_ = false;
     methos::test::DockerModel docker_{"c"};

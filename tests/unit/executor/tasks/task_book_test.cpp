@@ -375,6 +375,30 @@ SCENARIO("a list that differs from what is known is looked into") {
         bench.book.listed({container_of("demo.1", Status::Exited)}, bench.now), "demo.1"));
 }
 
+SCENARIO("a task whose container cannot be inspected goes by the list") {
+    Bench bench;
+    (void)bench.to_known({});
+    const TaskName name("demo.1");
+    (void)bench.launch("demo.1");
+    (void)bench.book.deliver(name, event::ImageReady{"sha256:1"}, bench.now);
+    (void)bench.book.deliver(name, event::Created{"c-demo.1"}, bench.now);
+    (void)bench.book.deliver(name, event::Started(), bench.now);
+    const auto running = container_of("demo.1", Status::Running);
+    CHECK(bench.book.listed({running}, bench.now).empty());
+    for (int i = 0; i < 10; ++i) {
+        (void)bench.book.deliver(name, event::InspectFailed(), bench.now);
+        bench.now.mono += 5s;
+        (void)bench.book.tick(bench.now);
+    }
+    auto foreign = running; // another host's on the same Docker
+    foreign.id = "foreign";
+    foreign.host = "h2";
+    (void)bench.book.listed({foreign, running}, bench.now);
+    (void)bench.book.deliver(name, event::InspectFailed(), bench.now);
+    CHECK(state_of(bench.book, "demo.1") == TaskState::Running);
+    CHECK(bench.book.find(name)->life.container_id() == "c-demo.1");
+}
+
 SCENARIO("an ended container that was found again and is started by somebody is removed") {
     Bench bench;
     (void)bench.to_known({container_of("demo.1", Status::Exited)});
