@@ -123,6 +123,11 @@ awaitable<Event> ContainerCalls::remove(std::string container) {
         if (removed && *removed != docker::RemoveOutcome::InProgress) {
             co_return event::Removed();
         }
+        if (!removed) {
+            log::limited("remove",
+                         "Docker could not remove a container; trying again",
+                         {{"container", container}, {"why", removed.error().message}});
+        }
     } catch (const std::exception&) {
         why_no_answer("remove");
     }

@@ -111,6 +111,7 @@ class Lifecycle {
     void decide_absent(const Now& now);
     void decide_present(const Now& now);
     void decide_created(const Now& now);
+    void remove_never_run(const Now& now);
     void decide_running(const Now& now);
     void decide_exited(const Now& now);
     [[nodiscard]] std::string running_message() const;
@@ -172,6 +173,7 @@ class Lifecycle {
     std::optional<MonoTime> create_settles_; ///< a cut create may still happen until then
     std::optional<MonoTime> start_settles_;  ///< so may a cut start
     std::optional<End> pending_end_;         ///< reported once the container is gone
+    std::optional<MonoTime> stuck_since_;    ///< Docker has refused to remove it since then
     bool running_reported_ = false;
     bool outage_ = false;        ///< Docker was away since it was last seen running
     bool docker_proven_ = false; ///< Docker was there after it had ended

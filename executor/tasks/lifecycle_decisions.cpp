@@ -22,6 +22,8 @@ constexpr Duration adopted_settle = 3s; // of a start that the previous executor
 constexpr Duration stop_slack = 2s;     // what the Engine may take beyond the grace
 constexpr const char* paused_message = "paused in Docker: `docker unpause` lets it go on";
 constexpr const char* oom_message = "one of its processes ran out of memory and was killed";
+/// Then the end of what has never run waits no longer for Docker to remove it.
+constexpr Duration removal_patience = 60s;
 constexpr Duration force_first = 2s;
 constexpr Duration force_cap = 10s;
 
@@ -152,7 +154,11 @@ void Lifecycle::decide_present(const Now& now) {
         // A removal that was refused leaves it dead, also when it has never run.
         const bool was_never_started = facts_.started_at == WallTime();
         const bool is_wanted_away = was_never_started && (pending_end_ || remove_wanted_);
-        if (is_wanted_away || (!holder_is_this_attempt() && remove_wanted_)) {
+        if (is_wanted_away) {
+            remove_never_run(now);
+            return;
+        }
+        if (!holder_is_this_attempt() && remove_wanted_) {
             call_ = Call::Remove;
             actions_.emplace_back(action::Remove{facts_.id});
             return;
@@ -220,18 +226,30 @@ void Lifecycle::decide_created(const Now& now) {
     if (pending_end_ || remove_wanted_) {
         // A start may be at work on it: only once it is gone is it certain that it does not run.
         start_sent_ = start_sent_ && pending_end_.has_value();
-        const bool may_run = start_settles_ && docker_died_since_created();
-        if (remove_wanted_ && !adopted_) {
-            start_settles_.reset();
+        remove_never_run(now);
+        if (remove_wanted_ && !adopted_ && !pending_end_) {
+            start_settles_.reset(); // of this container; the next one is its own
         }
-        call_ = Call::Remove;
-        actions_.emplace_back(action::Remove{facts_.id, may_run});
         return;
     }
     call_ = Call::Start;
     start_sent_ = true;
     report(TaskState::Starting, Reason::None, "", false, now);
     actions_.emplace_back(action::Start{facts_.id});
+}
+
+/// Its end is told when it is gone, or when Docker cannot remove it; that is tried on after it.
+void Lifecycle::remove_never_run(const Now& now) {
+    const bool may_run = start_settles_ && docker_died_since_created();
+    const bool is_stuck = stuck_since_ && now.mono - *stuck_since_ >= removal_patience;
+    if (is_stuck && pending_end_ && !may_run) {
+        auto how = *pending_end_;
+        how.message += "; Docker cannot remove its container yet";
+        end(how, now);
+        return;
+    }
+    call_ = Call::Remove;
+    actions_.emplace_back(action::Remove{facts_.id, may_run});
 }
 
 void Lifecycle::decide_running(const Now& now) {

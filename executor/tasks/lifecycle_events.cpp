@@ -289,11 +289,13 @@ void Lifecycle::on(const event::Removed&, const Now&) {
         knowledge_ = Knowledge::Absent;
         facts_.id.clear();
         failures_ = 0;
+        stuck_since_.reset();
     }
 }
 
 void Lifecycle::on(const event::RemoveFailed&, const Now& now) {
     if (answers(Call::Remove)) {
+        stuck_since_ = stuck_since_.value_or(now.mono);
         want_inspect();
         retry_later(now);
     }

@@ -19,6 +19,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -120,6 +121,7 @@ class TaskRunner {
     [[nodiscard]] awaitable<>
     run_create(TaskName name, docker::ContainerConfig config, std::string container_name);
     [[nodiscard]] awaitable<> run_start(TaskName name, std::string container);
+    [[nodiscard]] awaitable<> run_remove_stray(std::string container);
     [[nodiscard]] awaitable<> run_inspect_found(std::string container);
     [[nodiscard]] awaitable<> run_pump();
     [[nodiscard]] std::optional<MonoTime> turn(const Now& now);
@@ -140,6 +142,7 @@ class TaskRunner {
     DockerState docker_;
     std::deque<Order> orders_;
     bool carrying_out_ = false;
+    std::set<std::string> strays_; ///< containers that are being removed for nobody
     Semaphore starts_;
     Semaphore inspects_;
     Semaphore

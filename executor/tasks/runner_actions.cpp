@@ -67,11 +67,12 @@ void TaskRunner::follow(const order::InspectFound& inspect) {
 }
 
 void TaskRunner::follow(const order::RemoveStray& remove) {
+    if (!strays_.insert(remove.container_id).second) {
+        return; // each list names it until it is gone
+    }
     log::warning("a second container of one task; removing it",
                  {{"task", remove.task.value}, {"container", remove.container_id}});
-    auto call = calls_.remove(remove.container_id);
-    group_.spawn("remove " + remove.container_id,
-                 run_limited(TaskName(), removes_, std::move(call)));
+    group_.spawn("remove " + remove.container_id, run_remove_stray(remove.container_id));
 }
 
 void TaskRunner::follow(const order::TellInventory&) {
@@ -281,6 +282,15 @@ awaitable<> TaskRunner::run_start(TaskName name, std::string container) {
         }
     }
     deliver(name, *event);
+}
+
+/// Refused or not: the next list tells whether it is there still.
+awaitable<> TaskRunner::run_remove_stray(std::string container) {
+    {
+        const auto permit = co_await removes_.acquire();
+        (void)co_await calls_.remove(container);
+    }
+    strays_.erase(container);
 }
 
 awaitable<> TaskRunner::run_inspect_found(std::string container) {

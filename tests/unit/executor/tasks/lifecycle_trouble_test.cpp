@@ -401,6 +401,38 @@ SCENARIO("a container that never ran and cannot be removed is not taken for one 
     CHECK(report_of(ended).message.find("no such device") != std::string::npos);
 }
 
+SCENARIO("the end of what has never run does not wait for ever for its removal") {
+    Bench bench;
+    bench.to_started();
+    const bool is_killed = GENERATE(false, true);
+    if (is_killed) {
+        (void)bench.feed(event::Kill{1s});
+    }
+    (void)bench.feed(event::StartFailed{CallFailure::Permanent, "no such device"});
+    const auto busy = Bench::facts(GENERATE(Status::Created, Status::Dead), 128);
+    Actions actions = bench.feed(event::Seen{busy});
+    const auto since = bench.now.mono;
+    while (states(actions).empty() && bench.now.mono - since < 10min) {
+        REQUIRE(find<action::Remove>(actions) != nullptr);
+        (void)bench.feed(event::RemoveFailed());
+        bench.now.mono = bench.life.wake_at().value();
+        REQUIRE(find<action::Inspect>(bench.feed(event::Timer())) != nullptr);
+        actions = bench.feed(event::Seen{busy});
+    }
+    const auto state = is_killed ? TaskState::Killed : TaskState::Failed;
+    CHECK(states(actions) == std::vector{state});
+    CHECK(bench.now.mono - since >= 60s);
+    CHECK(bench.now.mono - since <= 70s);
+    THEN("Docker is asked to remove it all the same") {
+        REQUIRE(find<action::Remove>(bench.feed(event::TerminalAcked())) != nullptr);
+        (void)bench.feed(event::RemoveFailed());
+        bench.now.mono = bench.life.wake_at().value();
+        REQUIRE(find<action::Inspect>(bench.feed(event::Timer())) != nullptr);
+        REQUIRE(find<action::Remove>(bench.feed(event::Seen{busy})) != nullptr);
+        CHECK(find<action::Forget>(bench.feed(event::Removed())) != nullptr);
+    }
+}
+
 SCENARIO(
     "a process that is gone for certain ends its task, whatever Docker says of its container") {
     Bench bench;

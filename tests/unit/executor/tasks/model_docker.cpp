@@ -50,6 +50,9 @@ ModelDocker::ModelDocker(std::uint64_t seed)
     now_.mono = MonoTime(1000s);
     now_.wall = WallTime(1'000'000s);
     damaged_ = chance(10);
+    if (chance(10)) {
+        stuck_until_ = now_.mono + 300s;
+    }
 }
 
 bool ModelDocker::chance(int percent) {
@@ -291,7 +294,7 @@ Event ModelDocker::effect(const Action& action) {
         return event::DockerProven();
     }
     if (const auto* remove = std::get_if<action::Remove>(&action)) {
-        if (!calm_ && chance(20)) {
+        if (now_.mono < stuck_until_ || (!calm_ && chance(20))) {
             return docker_.refuse_removal(remove->container_id, now_.wall);
         }
         return docker_.remove(remove->container_id);

@@ -58,8 +58,9 @@ class ModelDocker {
     Lifecycle life_;
     Now now_;
     bool up_ = true;
-    bool calm_ = false;    ///< the second half: no more faults, so that it must come to an end
-    bool damaged_ = false; ///< no container of it can be inspected, ever
+    bool calm_ = false;      ///< the second half: no more faults, so that it must come to an end
+    bool damaged_ = false;   ///< no container of it can be inspected, ever
+    MonoTime stuck_until_{}; ///< nothing can be removed
     std::optional<std::vector<ContainerFacts>> list_; ///< under way
     MonoTime listed_at_{};
     bool acked_ = false;
