@@ -27,6 +27,14 @@ struct TextRule {
 
 /// Words of dockerd 20.10 to 29 and of what it hands through (containerd, runc, the kernel).
 constexpr std::array text_rules{
+    // First those that quote what a task may choose: its command, user and host paths.
+    TextRule{EngineFault::BadCommand, "exec: \"", "executable file not found"},
+    TextRule{EngineFault::BadCommand, "exec: \"", "no such file or directory"},
+    TextRule{EngineFault::BadCommand, "exec: \"", "permission denied"},
+    TextRule{EngineFault::BadCommand, "exec: \"", "is a directory"},
+    TextRule{EngineFault::BadMount, "bind source path does not exist"},
+    TextRule{EngineFault::BadConfig, "unable to find user"},
+    TextRule{EngineFault::BadConfig, "unable to find group"},
     TextRule{EngineFault::NameConflict, "is already in use by container"},
     TextRule{EngineFault::RemovalInProgress, "removal of container", "in progress"},
     TextRule{EngineFault::RemovalInProgress, "marked for removal"},
@@ -38,7 +46,6 @@ constexpr std::array text_rules{
     TextRule{EngineFault::NoDevice, "could not select device driver"},
     TextRule{EngineFault::NoDevice, "error gathering device information"},
     TextRule{EngineFault::NoDevice, "nvidia-container-cli"},
-    TextRule{EngineFault::BadMount, "bind source path does not exist"},
     TextRule{EngineFault::BadMount, "invalid mount config"},
     TextRule{EngineFault::BadMount, "invalid volume specification"},
     TextRule{EngineFault::BadMount, "mount source path"},
@@ -51,8 +58,6 @@ constexpr std::array text_rules{
     TextRule{EngineFault::BadCommand, "exec: ", "is a directory"},
     TextRule{EngineFault::BadCommand, "no command specified"},
     TextRule{EngineFault::BadConfig, "cannot unmarshal"},
-    TextRule{EngineFault::BadConfig, "unable to find user"},
-    TextRule{EngineFault::BadConfig, "unable to find group"},
     TextRule{EngineFault::BadConfig, "invalid reference format"},
     TextRule{EngineFault::NoSuchImage, "no such image"},
     TextRule{EngineFault::NoSuchContainer, "no such container"},

@@ -61,6 +61,9 @@ bool is_stop_signal_exit(int exit_code) {
 }
 
 bool is_port_conflict(std::string_view engine_error) {
+    if (engine_error.find("exec: \"") != std::string_view::npos) {
+        return false; // it quotes the task's command, which may be called anything
+    }
     return engine_error.find("port is already allocated") != std::string_view::npos ||
            engine_error.find("address already in use") != std::string_view::npos;
 }

@@ -42,6 +42,17 @@ TEST_CASE("refusals are told apart by status and words") {
          500,
          "failed to create task for container: exec: \"/x\": permission denied: unknown",
          EngineFault::BadCommand},
+        // Words that the task chooses say nothing of the host.
+        {EngineCall::Start,
+         400,
+         "OCI runtime create failed: exec: \"address already in use\": executable file not found "
+         "in $PATH: unknown",
+         EngineFault::BadCommand},
+        {EngineCall::Create,
+         400,
+         "invalid mount config for type \"bind\": bind source path does not exist: /no space left "
+         "on device",
+         EngineFault::BadMount},
         {EngineCall::Start,
          500,
          "driver failed programming external connectivity on endpoint x: Bind for 0.0.0.0:80 "
