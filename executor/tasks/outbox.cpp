@@ -106,6 +106,15 @@ const TaskStatus* StatusOutbox::outstanding(const TaskName& name) const {
     return found == lanes_.end() ? nullptr : &found->second.waiting.front();
 }
 
+std::vector<TaskStatus> StatusOutbox::outstanding() const {
+    std::vector<TaskStatus> statuses;
+    statuses.reserve(lanes_.size());
+    for (const auto& [name, lane] : lanes_) {
+        statuses.push_back(lane.waiting.front());
+    }
+    return statuses;
+}
+
 void StatusOutbox::set_number(const TaskName& name, TaskNumber number) {
     names_[number] = name;
     const auto found = lanes_.find(name);

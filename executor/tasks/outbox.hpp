@@ -43,6 +43,9 @@ class StatusOutbox {
     /// The outstanding update of a task, which an inventory repeats; null when there is none.
     [[nodiscard]] const TaskStatus* outstanding(const TaskName& name) const;
 
+    /// All outstanding updates.
+    [[nodiscard]] std::vector<TaskStatus> outstanding() const;
+
     void set_number(const TaskName& name, TaskNumber number);
     void forget(const TaskName& name);
 

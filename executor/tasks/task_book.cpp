@@ -355,11 +355,12 @@ const TaskBook::Task* TaskBook::find(const TaskName& task) const {
 }
 
 std::vector<TaskStatus> TaskBook::inventory() const {
-    std::vector<TaskStatus> statuses;
-    statuses.reserve(tasks_.size());
+    auto statuses = outbox_.outstanding(); // refused launches are nowhere else
+    statuses.reserve(statuses.size() + tasks_.size());
     for (const auto& [name, task] : tasks_) {
-        const auto* outstanding = outbox_.outstanding(name);
-        statuses.push_back(outstanding == nullptr ? task.life.last_status() : *outstanding);
+        if (outbox_.outstanding(name) == nullptr) {
+            statuses.push_back(task.life.last_status());
+        }
     }
     return statuses;
 }

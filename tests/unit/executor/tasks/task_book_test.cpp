@@ -233,6 +233,19 @@ SCENARIO("a kill of a task that is not here") {
     }
 }
 
+SCENARIO("an inventory names refused launches until the master knows") {
+    Bench bench;
+    (void)bench.to_known({container_of("demo.1", Status::Running)});
+    TaskLaunch launch;
+    launch.number = TaskNumber(8);
+    launch.name = TaskName("demo.2");
+    bench.book.refuse(launch, TaskState::Error, Reason::PolicyDenied, "no", bench.now);
+    CHECK(bench.book.inventory().size() == 2); // of each task one line
+    CHECK(state_of(bench.book, "demo.2") == TaskState::Error);
+    (void)bench.acknowledge_all();
+    CHECK(bench.book.inventory().size() == 1);
+}
+
 SCENARIO("a LAUNCH that is repeated makes no second container") {
     Bench bench;
     (void)bench.to_known({container_of("demo.1", Status::Running)});
