@@ -21,7 +21,8 @@ CallFailure failure_of(EngineFault fault) {
         return CallFailure::PortConflict;
     case EngineFault::NoSpace: // another host may have some
         return CallFailure::Permanent;
-    case EngineFault::NoSuchContainer: // removed before it was started: make it again
+    case EngineFault::NoSuchContainer:
+        return CallFailure::ContainerGone;
     case EngineFault::RemovalInProgress:
         return CallFailure::Retryable;
     default:
@@ -46,6 +47,11 @@ awaitable<Event> ContainerCalls::create(docker::ContainerConfig config, std::str
     try {
         const auto made = co_await engine_.create_container(std::move(config), std::move(name));
         if (made) {
+            for (const auto& warning : made->warnings) {
+                log::limited("create-warning",
+                             "Docker makes a container otherwise than it was asked to",
+                             {{"container", made->id}, {"warning", warning}});
+            }
             co_return event::Created{made->id};
         }
         co_return event::CreateFailed{failure_of(made.error().fault), made.error().message};

@@ -165,6 +165,7 @@ class Lifecycle {
     int tries_ = 0;                         ///< creates and starts that failed
     std::optional<MonoTime> refused_since_; ///< for reasons that may pass
     int phantoms_ = 0;                      ///< name conflicts with nobody
+    int removing_looks_ = 0;                ///< in a row that found it on its way out
 
     bool create_sent_ = false; ///< a container may exist
     bool start_sent_ = false;  ///< it was started, or may have been

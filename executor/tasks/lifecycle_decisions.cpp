@@ -17,6 +17,8 @@ using Status = ContainerFacts::Status;
 
 constexpr int phantoms_before_rename = 3; // docker-engine.md 3.14
 constexpr Duration removing_poll = 500ms;
+constexpr Duration removing_poll_cap = 5s;
+constexpr int removing_looks_max = 5; // 12 s; then a kill does not wait for Docker to be done
 constexpr Duration settle_poll = 250ms;
 constexpr Duration adopted_settle = 3s; // of a start that the previous executor had sent
 constexpr Duration stop_slack = 2s;     // what the Engine may take beyond the grace
@@ -119,6 +121,10 @@ void Lifecycle::decide_present(const Now& now) {
             create_sent_ = false;
             knowledge_ = Knowledge::Absent;
             facts_ = ContainerFacts();
+            if (kill_grace_) {
+                end(End{TaskState::Killed, kill_reason_, "killed before it was started", {}}, now);
+                return;
+            }
             end(End{TaskState::Failed,
                     Reason::LaunchFailed,
                     "a container that is not ours has this task's name; rename or remove it",
@@ -129,6 +135,9 @@ void Lifecycle::decide_present(const Now& now) {
         if (!holder_is_this_attempt()) {
             remove_wanted_ = true;
         }
+    }
+    if (facts_.status != Status::Removing) {
+        removing_looks_ = 0;
     }
     switch (facts_.status) {
     case Status::Created:
@@ -145,8 +154,14 @@ void Lifecycle::decide_present(const Now& now) {
         decide_running(now);
         return;
     case Status::Removing:
+        if (kill_grace_ && removing_looks_ >= removing_looks_max) {
+            removing_looks_ = 0;
+            call_ = Call::Remove;
+            actions_.emplace_back(action::Remove{facts_.id});
+            return;
+        }
         knowledge_ = Knowledge::Unknown;
-        not_before_ = now.mono + removing_poll;
+        not_before_ = now.mono + grown(removing_poll, removing_poll_cap, removing_looks_++);
         wake(not_before_);
         return;
     case Status::Exited:
@@ -259,6 +274,7 @@ void Lifecycle::decide_running(const Now& now) {
     start_sent_ = true;
     outage_ = false;
     docker_proven_ = false;
+    hinted_exit_code_.reset(); // of an earlier run of it
     const auto message = running_message();
     // Somebody may have restarted it.
     const bool is_elsewhere =

@@ -3,6 +3,8 @@
 // not sent has not happened, what was cut may happen yet, and some refusals pass by themselves.
 #include "executor/tasks/lifecycle.hpp"
 
+#include "executor/tasks/exit_message.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -19,7 +21,8 @@ constexpr Duration retry_cap = 5s;
 constexpr Duration create_settle = 10s; // a create whose connection was cut goes on in dockerd
 constexpr Duration start_settle = 5s;   // so does a start; then it is made anew, which ends it
 constexpr Duration stop_retry = 1s;
-constexpr Duration list_age_max = 15s; // a list's answer takes 10 s at most
+constexpr Duration oom_flag_delay = 100ms; // with cgroup v2 it may come after the end
+constexpr Duration list_age_max = 15s;     // a list's answer takes 10 s at most
 
 } // namespace
 
@@ -111,6 +114,7 @@ void Lifecycle::on(const event::CreateFailed& failed, const Now& now) {
         image_id_.clear(); // removed since we looked: fetch it again
         give_up = ++tries_ >= tries_max;
         break;
+    case CallFailure::ContainerGone: // another one that it was to share something with
     case CallFailure::Retryable:
         give_up = goes_on_too_long(now);
         break;
@@ -163,6 +167,10 @@ void Lifecycle::on(const event::StartFailed& failed, const Now& now) {
         return;
     case CallFailure::PortConflict:
         pending_end_ = End{TaskState::Failed, Reason::PortConflict, failed.message, std::nullopt};
+        break;
+    case CallFailure::ContainerGone: // it has not run: another one is made
+        start_sent_ = false;
+        give_up = goes_on_too_long(now);
         break;
     case CallFailure::Retryable:
         give_up = goes_on_too_long(now);
@@ -301,10 +309,15 @@ void Lifecycle::on(const event::RemoveFailed&, const Now& now) {
     }
 }
 
-void Lifecycle::on(const event::DockerProven&, const Now&) {
-    if (answers(Call::Prove)) {
-        docker_proven_ = true;
-        look_again_if_hinted();
+void Lifecycle::on(const event::DockerProven&, const Now& now) {
+    if (!answers(Call::Prove)) {
+        return;
+    }
+    docker_proven_ = true;
+    look_again_if_hinted();
+    if (is_oom_exit(facts_.exit_code, true) && !facts_.oom_killed) {
+        knowledge_ = Knowledge::Unknown;
+        not_before_ = now.mono + oom_flag_delay;
     }
 }
 

@@ -21,8 +21,9 @@ enum class CallFailure : std::uint8_t {
     NameConflict, ///< 409 at create
     ImageMissing, ///< 404 at create
     PortConflict,
-    Retryable, ///< the Engine said no for a reason that may pass by itself
-    Permanent, ///< the Engine said no and will say so again
+    ContainerGone, ///< 404 at start: removed before it was started
+    Retryable,     ///< the Engine said no for a reason that may pass by itself
+    Permanent,     ///< the Engine said no and will say so again
 };
 
 namespace event {

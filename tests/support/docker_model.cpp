@@ -43,7 +43,7 @@ Event DockerModel::create(const docker::ContainerConfig& config,
 Event DockerModel::start(const std::string& id, WallTime now) {
     const auto found = containers_.find(id);
     if (found == containers_.end()) {
-        return event::StartFailed{CallFailure::Retryable, "No such container"};
+        return event::StartFailed{CallFailure::ContainerGone, "No such container"};
     }
     auto& container = found->second;
     if (!container.is_running()) {
@@ -61,7 +61,7 @@ Event DockerModel::refuse_start(const std::string& id,
                                 const std::string& why) {
     const auto found = containers_.find(id);
     if (found == containers_.end()) {
-        return event::StartFailed{CallFailure::Retryable, "No such container"};
+        return event::StartFailed{CallFailure::ContainerGone, "No such container"};
     }
     constexpr int cannot_run = 128;
     found->second.state.error = why;

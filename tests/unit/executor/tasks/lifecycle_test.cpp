@@ -271,7 +271,7 @@ SCENARIO("what a new executor found running is judged as any other") {
     bench.life = Lifecycle::adopted(Bench::identity());
     (void)bench.feed(event::Seen{Bench::facts(Status::Running)});
     (void)bench.feed(event::Hint());
-    auto facts = Bench::facts(Status::Exited, 137);
+    auto facts = Bench::facts(Status::Exited, 143);
     facts.docker_since = facts.finished_at - 1s;
     CHECK(find<action::ProveDocker>(bench.feed(event::Seen{facts})) != nullptr);
     CHECK(report_of(bench.feed(event::DockerProven())).reason == Reason::CommandExited);

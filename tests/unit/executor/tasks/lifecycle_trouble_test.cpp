@@ -261,8 +261,13 @@ SCENARIO("a name conflict is resolved by looking at who has the name") {
     WHEN("it is somebody else's") {
         auto facts = Bench::facts(Status::Running);
         facts.host = "other";
+        const bool is_killed = GENERATE(false, true);
+        if (is_killed) {
+            (void)bench.feed(event::Kill{1s});
+        }
         const auto seen = bench.feed(event::Seen{facts});
-        CHECK(states(seen) == std::vector{TaskState::Failed});
+        const auto state = is_killed ? TaskState::Killed : TaskState::Failed;
+        CHECK(states(seen) == std::vector{state});
         CHECK(find<action::Remove>(bench.feed(event::TerminalAcked())) == nullptr);
     }
     WHEN("nobody has it (a phantom)") {
@@ -297,13 +302,75 @@ SCENARIO("of two exit codes the one that inspect says is told") {
     const auto looked = bench.feed(event::Hint{255}); // of a killed shim
     REQUIRE(find<action::Inspect>(looked) != nullptr);
     WHEN("inspect has one") {
-        (void)bench.feed(event::Seen{Bench::facts(Status::Exited, 137)});
-        CHECK(report_of(bench.feed(event::DockerProven())).exit_code == 137);
+        (void)bench.feed(event::Seen{Bench::facts(Status::Exited, 143)});
+        CHECK(report_of(bench.feed(event::DockerProven())).exit_code == 143);
+    }
+    WHEN("it goes on, for somebody has restarted it, and is removed later") {
+        (void)bench.feed(event::Seen{Bench::facts(Status::Running)});
+        (void)bench.feed(event::Hint());
+        CHECK_FALSE(report_of(bench.feed(event::Missing())).exit_code);
     }
     WHEN("the container is gone") {
         const auto gone = bench.feed(event::Missing());
         CHECK(report_of(gone).exit_code == 255);
         CHECK(report_of(gone).reason == Reason::ContainerRemoved);
+    }
+}
+
+SCENARIO(
+    "a container that is killed may have run out of memory though Docker does not say so yet") {
+    Bench bench;
+    (void)bench.to_running();
+    (void)bench.feed(event::Hint{137});
+    auto facts = Bench::facts(Status::Exited, 137);
+    (void)bench.feed(event::Seen{facts});
+    CHECK(states(bench.feed(event::DockerProven())).empty());
+    bench.now.mono = bench.life.wake_at().value();
+    REQUIRE(find<action::Inspect>(bench.feed(event::Timer())) != nullptr);
+    facts.oom_killed = GENERATE(false, true);
+    const auto ended = bench.feed(event::Seen{facts});
+    CHECK(states(ended) == std::vector{TaskState::Failed});
+    CHECK(report_of(ended).reason ==
+          (facts.oom_killed ? Reason::ContainerOom : Reason::CommandExited));
+}
+
+SCENARIO("a container that is removed before its start is made again") {
+    Bench bench;
+    bench.to_started();
+    const auto gone = bench.feed(event::StartFailed{CallFailure::ContainerGone, "no such"});
+    CHECK(states(gone) == std::vector{TaskState::Starting}); // and what Docker says
+    bench.now.mono = bench.life.wake_at().value();
+    REQUIRE(find<action::Inspect>(bench.feed(event::Timer())) != nullptr);
+    WHEN("it is gone") {
+        CHECK(find<action::Create>(bench.feed(event::Missing())) != nullptr);
+    }
+    WHEN("it is wanted dead meanwhile") {
+        (void)bench.feed(event::Kill{1s});
+        CHECK(states(bench.feed(event::Missing())) == std::vector{TaskState::Killed});
+    }
+}
+
+SCENARIO("a container on its way out is asked for with growing pauses") {
+    Bench bench;
+    (void)bench.to_running();
+    const bool is_killed = GENERATE(false, true);
+    REQUIRE(find<action::Inspect>(bench.feed(event::Hint())) != nullptr);
+    auto actions = bench.feed(event::Seen{Bench::facts(Status::Removing)});
+    if (is_killed) {
+        CHECK(find<action::Stop>(bench.feed(event::Kill{1s})) == nullptr);
+    }
+    const auto since = bench.now.mono;
+    int looks = 0;
+    while (find<action::Remove>(actions) == nullptr && bench.now.mono - since < 60s) {
+        bench.now.mono = bench.life.wake_at().value();
+        REQUIRE(find<action::Inspect>(bench.feed(event::Timer())) != nullptr);
+        actions = bench.feed(event::Seen{Bench::facts(Status::Removing)});
+        ++looks;
+    }
+    CHECK(looks <= 20);
+    CHECK((find<action::Remove>(actions) != nullptr) == is_killed);
+    if (is_killed) {
+        CHECK(states(bench.feed(event::Removed())) == std::vector{TaskState::Killed});
     }
 }
 
