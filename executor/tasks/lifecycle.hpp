@@ -2,8 +2,9 @@
 // as actions. Owned by the TaskRunner, one per task. It decides by level, not by edge: whatever
 // came in, and in which order, `decide` looks at what is known and wants the next thing. It never
 // starts a container twice, and says a task is over only when its container is known not to run. No
-// I/O, no clock, no Docker types. In three files: lifecycle_events.cpp takes in what happened,
-// lifecycle_decisions.cpp wants the next thing, lifecycle.cpp has the frame and what it reports.
+// I/O, no clock, no Docker types. In four files: lifecycle_events.cpp takes in what happened,
+// lifecycle_facts.cpp what is seen of its container, lifecycle_decisions.cpp wants the next thing,
+// lifecycle.cpp has the frame and what it reports.
 #pragma once
 
 #include "core/base/clock.hpp"
