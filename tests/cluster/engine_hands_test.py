@@ -93,6 +93,10 @@ class EngineHandsTest(ClusterCase):
         wait_until("its end is told", lambda: self.last_failure("/greedy"), SETTLE_SECONDS)
         self.assertRegex(self.last_failure("/greedy"), "ran out of memory")
         self.wait_running("/greedy", 1)
+        limits = self.containers("/greedy")[0]["HostConfig"]
+        self.assertGreater(limits["Memory"], 0)
+        if self.host.docker.get("/info")["SwapLimit"]:  # else Docker has taken it away
+            self.assertEqual(limits["Memory"], limits["MemorySwap"], "no swap on top")
 
     def test_an_image_that_somebody_untags_costs_no_instance_and_comes_again(self):
         app = self.deploy("untagged", 1, cmd=STAY)

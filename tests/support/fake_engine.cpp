@@ -156,7 +156,7 @@ FakeAnswer FakeEngine::State::start(FakeContainer& container) {
         log(container, line, true);
     }
     if (will.exits_at_once) {
-        finish(container, *will.exits_at_once, false, true);
+        finish(container, *will.exits_at_once, will.runs_out_of_memory, true);
     }
     publish(container, "start");
     return {204, ""};

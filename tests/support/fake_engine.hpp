@@ -45,6 +45,7 @@ struct FakePull {
 /// What happens to a container's process.
 struct FakeProgram {
     std::optional<int> exits_at_once; ///< before start has answered; `die` may come before `start`
+    bool runs_out_of_memory = false;  ///< with exits_at_once: and that is why
     bool ignores_sigterm = false;     ///< then a stop ends it by SIGKILL (137)
     int start_status = 204;           ///< else the start is refused with `start_error`
     std::string start_error;

@@ -42,6 +42,9 @@ void run_statement(FakeProgram& program, const std::string& statement) {
         program.exits_at_once = std::atoi(statement.c_str() + 5);
     } else if (statement.rfind("head -c ", 0) == 0) {
         put_long_line(program, static_cast<std::size_t>(std::atoi(statement.c_str() + 8)));
+    } else if (statement == "exec tail /dev/zero") { // keeps the last line, which never ends
+        program.exits_at_once = 137;
+        program.runs_out_of_memory = true;
     } else if (statement.rfind("echo ", 0) == 0) {
         const auto redirect = statement.find(to_stderr);
         const auto text =

@@ -171,6 +171,19 @@ awaitable<void> exit_codes_and_kills_are_seen(Engine& engine) {
     co_await remove(other);
 }
 
+awaitable<void> what_runs_out_of_memory_is_told(Engine& engine) {
+    Case test(engine);
+    auto config = test.script("exec tail /dev/zero");
+    config.memory_bytes = 16 * 1024 * 1024;
+    config.init = false;
+    co_await create(test, std::move(config));
+    co_await start(test);
+    const auto exited = co_await wait_for_exit(test);
+    CHECK(exited.exit_code == 137);
+    CHECK(exited.oom_killed);
+    co_await remove(test);
+}
+
 awaitable<void> ports_are_published_once(Engine& engine) {
     Case test(engine);
     auto config = test.script("exec sleep 1000");
@@ -214,6 +227,7 @@ std::vector<Clause> container_clauses() {
         {"a name belongs to one container", a_name_belongs_to_one},
         {"mistakes are told apart", mistakes_are_told_apart},
         {"exit codes and kills are seen", exit_codes_and_kills_are_seen},
+        {"what runs out of memory is told", what_runs_out_of_memory_is_told},
         {"a port is published once", ports_are_published_once},
     };
 }

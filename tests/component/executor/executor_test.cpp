@@ -188,6 +188,44 @@ SCENARIO("what ended while the executor was away is told when it is back") {
     CHECK(one.starts() == 1);
 }
 
+SCENARIO("a kill while Docker makes or starts the container leaves nothing behind") {
+    Joined one;
+    const bool is_started = GENERATE(false, true);
+    FakeFault held;
+    held.call = "POST /containers/"; // the create, and then the start
+    held.kind = FakeFault::Kind::Hold;
+    held.skip = is_started ? 1 : 0;
+    one.docker.inject(held);
+    one.master.launch("demo.1", "demo:1");
+    const int calls = is_started ? 2 : 1;
+    one.run_until([&] { return one.docker.count("POST /containers/") == calls; });
+    one.master.kill("demo.1", 1000);
+    one.master.launch("demo.2", "demo:1"); // when this runs, the kill has arrived
+    one.run_until([&] { return one.master.has("demo.2", TaskState::Running); });
+    CHECK_FALSE(one.master.has("demo.1", TaskState::Killed));
+    one.docker.release_held();
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Killed); });
+    one.run_until([&] { return one.docker.containers().size() == 1; });
+    CHECK(one.starts() == 1);
+    const std::vector started_first = {TaskState::Running, TaskState::Killed};
+    const auto told = is_started ? started_first : std::vector{TaskState::Killed};
+    CHECK(one.master.states("demo.1") == told);
+}
+
+SCENARIO("ports are published on the address that is named") {
+    ClusterOfOne one;
+    one.options.publish_ip = "127.0.0.2";
+    one.start();
+    one.run_until([&] { return one.master.inventories == 1; });
+    one.master.launch("demo.1", "demo:1");
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Running); });
+    const auto* container = one.docker.find(demo_container);
+    REQUIRE(container != nullptr);
+    REQUIRE(container->ports.size() == 1);
+    CHECK(container->ports[0].host_ip == "127.0.0.2");
+    CHECK(container->ports[0].host_port == 31001);
+}
+
 SCENARIO("Docker goes away and comes back") {
     Joined one;
     one.launch_and_wait("demo.1");

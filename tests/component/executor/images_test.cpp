@@ -119,6 +119,56 @@ SCENARIO("a forced and a plain pull of one image wait for each other") {
     CHECK(one.docker.count("POST /images/create") == 2);
 }
 
+SCENARIO("what the proxy cannot serve comes from the upstream, if that is allowed") {
+    struct Row {
+        int status;
+        const char* message;
+        bool is_allowed;
+        bool falls_back;
+    };
+
+    const auto row = GENERATE(values<Row>({
+        {500,
+         "Get \"http://127.0.0.1:5000/v2/\": dial tcp: connect: connection refused",
+         true,
+         true},
+        {500, "received unexpected HTTP status: 503 Service Unavailable", true, true},
+        {500, "Get \"http://127.0.0.1:5000/v2/\": net/http: request canceled", true, true},
+        {403, "denied: this upstream is not allowed", true, true},
+        {403, "denied: this upstream is not allowed", false, false},
+        {404, "manifest for other:1 not found: manifest unknown", true, false},
+    }));
+    INFO(row.status << " " << row.message);
+    ClusterOfOne one;
+    one.options.registry_proxy = HostPort{"127.0.0.1", 5000};
+    one.options.pull_fallback = row.is_allowed;
+    one.start();
+    one.run_until([&] { return one.master.inventories == 1; });
+    FakePull refused;
+    refused.status = row.status;
+    refused.message = row.message;
+    one.docker.add_remote("127.0.0.1:5000/docker.io/library/other:1", refused);
+    one.docker.add_remote("other:1");
+    one.master.launch("demo.1", "other:1");
+    const auto end = row.falls_back ? TaskState::Running : TaskState::Failed;
+    one.run_until([&] { return one.master.has("demo.1", end); });
+    CHECK(one.docker.pulls_started("other:1") == (row.falls_back ? 1 : 0));
+}
+
+SCENARIO("an image that only the proxy has is asked of nobody else") {
+    ClusterOfOne one;
+    one.options.registry_proxy = HostPort{"127.0.0.1", 5000};
+    one.start();
+    one.run_until([&] { return one.master.inventories == 1; });
+    FakePull denied;
+    denied.status = 403;
+    denied.message = "denied: no such repository";
+    one.docker.add_remote("127.0.0.1:5000/registry.internal/other:1", denied);
+    one.master.launch("demo.1", "registry.internal/other:1");
+    one.run_until([&] { return one.master.has("demo.1", TaskState::Failed); });
+    CHECK(one.docker.count("POST /images/create") == 1);
+}
+
 SCENARIO("an image that nobody has fails the task for good") {
     Joined one;
     one.master.launch("demo.1", "nowhere:1");

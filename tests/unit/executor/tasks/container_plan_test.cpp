@@ -1,5 +1,6 @@
 // From a task to its container and back: commands, ports, labels, docker parameters, and what the
 // host's policy refuses.
+#include "executor/checks/check_label.hpp"
 #include "executor/tasks/container_plan.hpp"
 
 #include "executor/fetch/sandbox_names.hpp"
@@ -142,6 +143,70 @@ TEST_CASE("our labels win over the user's") {
     CHECK(labels.at(label::mesos_task_id) == "demo.1");
     CHECK(labels.at("team") == "a");
     CHECK(labels.at("x") == "y");
+}
+
+/// As version 1 of the labels was written first. A container may outlive many executors: do not
+/// change what is here, add to it.
+docker::Labels labels_of_the_first_version() {
+    return {
+        {"io.methos.v", "1"},
+        {"io.methos.cluster", "c1"},
+        {"io.methos.cluster-key", "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"},
+        {"io.methos.host", "0123456789abcdef0123456789abcdef"},
+        {"io.methos.task", "demo.1"},
+        {"io.methos.attempt", "3"},
+        {"io.methos.framework", "services"},
+        {"io.methos.app", "/shop/demo"},
+        {"io.methos.spec-hash", "abc"},
+        {"io.methos.request", "r1"},
+        {"MESOS_TASK_ID", "demo.1"},
+        {"io.methos.ports", "31000:80/tcp,31001:0/udp"},
+        {"io.methos.kill-grace-ms", "2500"},
+        {"io.methos.health-checks",
+         R"({"checks":[{"delayMs":0,"failuresMax":3,"graceMs":300000,"ignore1xx":false,)"
+         R"("intervalMs":60000,"ipv6":false,"kind":"http","path":"/up","port":80,)"
+         R"("timeoutMs":20000}],"hostNetwork":false})"},
+    };
+}
+
+TEST_CASE("a container of an older executor is read as it was meant") {
+    docker::ContainerState state;
+    state.id = "c1";
+    state.status = docker::ContainerStatus::Running;
+    state.labels = labels_of_the_first_version();
+    const bool is_from_a_newer_one = GENERATE(false, true);
+    if (is_from_a_newer_one) { // that has been replaced by an older one again
+        state.labels["io.methos.colour"] = "blue";
+        state.labels["io.methos.v"] = "2";
+    }
+    const auto facts = facts_of(state);
+    CHECK(facts.task == "demo.1");
+    CHECK(facts.host == "0123456789abcdef0123456789abcdef");
+    CHECK(facts.app == "/shop/demo");
+    CHECK(facts.attempt == 3);
+    CHECK(facts.spec_hash == "abc");
+    CHECK(facts.kill_grace == Duration(std::chrono::milliseconds(2500)));
+    CHECK(facts.host_ports == std::vector<std::uint16_t>{31000, 31001});
+    const auto settled = parse_health_label(facts.health_checks);
+    REQUIRE(settled);
+    REQUIRE(settled->checks.size() == 1);
+    CHECK(settled->checks[0].kind == ProbeKind::Http);
+    CHECK(settled->checks[0].path == "/up");
+    CHECK(settled->checks[0].port == 80);
+    CHECK(settled->checks[0].interval == std::chrono::minutes(1));
+}
+
+TEST_CASE("the labels that older executors read are still written") {
+    auto spec = some_spec();
+    spec.ports = {{80, "tcp", ""}};
+    auto launch = some_launch();
+    launch.host_ports = {31000};
+    const auto labels = plan_container(spec, launch, some_host())->labels;
+    for (const auto& [key, value] : labels_of_the_first_version()) {
+        INFO(key);
+        CHECK(labels.contains(key));
+    }
+    CHECK(labels.at("io.methos.ports") == "31000:80/tcp");
 }
 
 TEST_CASE("no label of ours is left to the image") {
