@@ -95,7 +95,8 @@ void Lifecycle::end(const End& how, const Now& now) {
     const bool by_itself =
         how.state == TaskState::Finished ||
         (how.state == TaskState::Failed && how.reason != Reason::ContainerRemoved);
-    const bool has_run = facts_.status == Status::Exited || facts_.status == Status::Dead;
+    const bool has_run = (facts_.status == Status::Exited || facts_.status == Status::Dead) &&
+                         facts_.started_at != WallTime();
     if (by_itself && has_run) {
         const auto age = std::clamp<Duration>(now.wall - facts_.finished_at, 0s, keep_ended);
         keep_until_ = now.mono + (keep_ended - age);

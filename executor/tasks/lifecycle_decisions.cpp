@@ -234,13 +234,9 @@ void Lifecycle::decide_created(const Now& now) {
         const auto state = adopted_ ? TaskState::Dropped : TaskState::Failed;
         pending_end_ = End{state, Reason::LaunchFailed, message, std::nullopt};
     }
-    if (kill_grace_) {
-        pending_end_ =
-            End{TaskState::Killed, Reason::KilledByRequest, "killed before it was started", {}};
-    }
-    if (pending_end_ || remove_wanted_) {
+    if (kill_grace_ || pending_end_ || remove_wanted_) {
         // A start may be at work on it: only once it is gone is it certain that it does not run.
-        start_sent_ = start_sent_ && pending_end_.has_value();
+        start_sent_ = start_sent_ && (kill_grace_ || pending_end_);
         remove_never_run(now);
         if (remove_wanted_ && !adopted_ && !pending_end_) {
             start_settles_.reset(); // of this container; the next one is its own
@@ -255,6 +251,10 @@ void Lifecycle::decide_created(const Now& now) {
 
 /// Its end is told when it is gone, or when Docker cannot remove it; that is tried on after it.
 void Lifecycle::remove_never_run(const Now& now) {
+    if (kill_grace_) {
+        pending_end_ =
+            End{TaskState::Killed, Reason::KilledByRequest, "killed before it was started", {}};
+    }
     const bool may_run = start_settles_ && docker_died_since_created();
     const bool is_stuck = stuck_since_ && now.mono - *stuck_since_ >= removal_patience;
     if (is_stuck && pending_end_ && !may_run) {
