@@ -22,7 +22,6 @@ constexpr Duration create_settle = 10s; // a create whose connection was cut goe
 constexpr Duration start_settle = 5s;   // so does a start; then it is made anew, which ends it
 constexpr Duration stop_retry = 1s;
 constexpr Duration oom_flag_delay = 100ms; // with cgroup v2 it may come after the end
-constexpr Duration list_age_max = 15s;     // a list's answer takes 10 s at most
 
 } // namespace
 
