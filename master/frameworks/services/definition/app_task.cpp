@@ -11,22 +11,34 @@ namespace methos::services {
 
 namespace {
 
-constexpr std::size_t label_bytes_max = 512; ///< Marathon leaves out what is longer
+constexpr std::string_view label_prefix = "MARATHON_APP_LABEL_";
+constexpr std::size_t label_bytes_max = 512; ///< Marathon leaves out what is not shorter
 
 using Env = std::map<std::string, std::string>;
 
-/// "SOME_NAME" of "some-name": what a shell can read.
+/// "SOME_NAME" of "some-name": what a shell can read. What it cannot read becomes one underscore,
+/// however long; underscores stay as many as they are.
 std::string variable_of(const std::string& name) {
     std::string variable;
+    bool legal_before = true;
     for (const char c : name) {
         const auto byte = static_cast<unsigned char>(c);
-        if (std::isalnum(byte) != 0) {
+        const bool legal = std::isalnum(byte) != 0 || c == '_';
+        if (legal) {
             variable += static_cast<char>(std::toupper(byte));
-        } else if (variable.empty() || variable.back() != '_') {
+        } else if (legal_before) {
             variable += '_';
         }
+        legal_before = legal;
     }
     return variable;
+}
+
+std::string upper(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
+        return static_cast<char>(std::toupper(c));
+    });
+    return text;
 }
 
 /// "0.1", "128.0": as Java prints a double, which is what tasks have always seen.
@@ -52,10 +64,11 @@ Env static_env(const AppDefinition& app, const std::string& version) {
     }
     std::string names;
     for (const auto& [key, value] : app.labels) {
-        if (key.size() < label_bytes_max && value.size() < label_bytes_max) {
+        const bool fits = label_prefix.size() + key.size() < label_bytes_max;
+        if (fits && value.size() < label_bytes_max) {
             const auto name = variable_of(key);
             names += (names.empty() ? "" : " ") + name;
-            env["MARATHON_APP_LABEL_" + name] = value;
+            env[std::string(label_prefix) + name] = value;
         }
     }
     env["MARATHON_APP_LABELS"] = names;
@@ -141,6 +154,7 @@ Result<void> set_container(const AppContainer& container, TaskSpec& spec) {
 struct NamedPort {
     std::uint16_t requested; ///< as the definition has it; 0: any
     std::uint16_t effective; ///< what is listened on, seen from outside
+    bool of_host;            ///< the host gave it
     std::string name;
 };
 
@@ -153,13 +167,14 @@ std::vector<NamedPort> named_ports(const AppDefinition& app,
     };
     if (app.network_mode() == AppNetworkMode::Host) {
         for (const auto& definition : app.port_definitions) {
-            ports.push_back({definition.port, host_port(), definition.name});
+            ports.push_back({definition.port, host_port(), true, definition.name});
         }
         return ports;
     }
     for (const auto& mapping : app.container->port_mappings) {
-        const auto effective = published(app, mapping) ? host_port() : mapping.container_port;
-        ports.push_back({mapping.container_port, effective, mapping.name});
+        const bool of_host = published(app, mapping);
+        const auto effective = of_host ? host_port() : mapping.container_port;
+        ports.push_back({mapping.container_port, effective, of_host, mapping.name});
     }
     return ports;
 }
@@ -176,12 +191,15 @@ void add_ports(const std::vector<NamedPort>& ports, Env& env) {
         env["PORT_" + std::to_string(port.requested == 0 ? port.effective : port.requested)] =
             number;
         if (!port.name.empty()) {
+            env["PORT_" + upper(port.name)] = number; // as Marathon has it
             env["PORT_" + variable_of(port.name)] = number;
         }
-        env.try_emplace("PORT", number);
-        all += (all.empty() ? "" : ",") + number;
+        if (port.of_host) {
+            env.try_emplace("PORT", number);
+            all += (all.empty() ? "" : ",") + number;
+        }
     }
-    if (!all.empty()) {
+    if (!ports.empty()) {
         env["PORTS"] = all;
     }
 }

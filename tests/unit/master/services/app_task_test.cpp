@@ -129,7 +129,7 @@ TEST_CASE("networks and ports, as the spec has them and as an offer needs them")
 
 TEST_CASE("all instances see their app") {
     const auto env = spec_of(R"({"id":"/g/a","cpus":0.5,"mem":64,"cmd":"x",
-        "labels":{"my.label-x":"1","B":"2"},"env":{"OWN":"3","MARATHON_APP_ID":"mine"},
+        "labels":{"my.label-x":"1","a__b.-":"4","B":"2"},"env":{"OWN":"3","MARATHON_APP_ID":"mine"},
         "container":{"docker":{"image":"i:1"}}})")
                          .env;
     REQUIRE(env.at("MARATHON_APP_VERSION") == version);
@@ -138,10 +138,23 @@ TEST_CASE("all instances see their app") {
     REQUIRE(env.at("MARATHON_APP_RESOURCE_MEM") == "64.0");
     REQUIRE(env.at("MARATHON_APP_RESOURCE_DISK") == "0.0");
     REQUIRE(env.at("MARATHON_APP_RESOURCE_GPUS") == "0");
-    REQUIRE(env.at("MARATHON_APP_LABELS") == "B MY_LABEL_X");
+    REQUIRE(env.at("MARATHON_APP_LABELS") == "B A__B_ MY_LABEL_X");
+    REQUIRE(env.at("MARATHON_APP_LABEL_A__B_") == "4");
     REQUIRE(env.at("MARATHON_APP_LABEL_MY_LABEL_X") == "1");
     REQUIRE(env.at("OWN") == "3");
     REQUIRE(env.at("MARATHON_APP_ID") == "mine");
+}
+
+TEST_CASE("a label that is too long for a variable is left out") {
+    const auto env_with_label = [](std::size_t key_bytes, std::size_t value_bytes) {
+        return spec_of(R"({"id":"/a","cmd":"x","labels":{")" + std::string(key_bytes, 'k') +
+                       R"(":")" + std::string(value_bytes, 'v') +
+                       R"("},"container":{"docker":{"image":"i:1"}}})")
+            .env;
+    };
+    REQUIRE_FALSE(env_with_label(492, 511).at("MARATHON_APP_LABELS").empty());
+    REQUIRE(env_with_label(493, 1).at("MARATHON_APP_LABELS").empty());
+    REQUIRE(env_with_label(1, 512).at("MARATHON_APP_LABELS").empty());
 }
 
 TEST_CASE("each instance sees itself: host networking") {
@@ -156,7 +169,8 @@ TEST_CASE("each instance sees itself: host networking") {
     REQUIRE(env.at("PORT_8080") == "31005");
     REQUIRE(env.at("PORT_31009") == "31009");
     REQUIRE(env.at("PORT_WEB_UI") == "31005");
-    REQUIRE_FALSE(env.contains("PORT1")); // the user's own stays in the spec's environment
+    REQUIRE(env.at("PORT_WEB-UI") == "31005"); // what Marathon calls it; no shell can read it
+    REQUIRE_FALSE(env.contains("PORT1"));      // the user's own stays in the spec's environment
 }
 
 TEST_CASE("each instance sees itself: behind a network") {
@@ -171,7 +185,9 @@ TEST_CASE("each instance sees itself: behind a network") {
                             {31000});
     REQUIRE(own.at("PORT0") == "80");
     REQUIRE(own.at("PORT1") == "31000");
-    REQUIRE(own.at("PORTS") == "80,31000");
+    REQUIRE(own.at("PORT_80") == "80");
+    REQUIRE(own.at("PORT") == "31000"); // the host's, and no port of the container's own
+    REQUIRE(own.at("PORTS") == "31000");
     const auto none = env_of(R"({"id":"/a","cmd":"x","portDefinitions":[]})", {});
     REQUIRE_FALSE(none.contains("PORT"));
     REQUIRE_FALSE(none.contains("PORTS"));
