@@ -97,10 +97,13 @@ bool Services::settle(App& app, cluster::Step& step) {
     const auto there = tally(app, step.now);
     const auto current = there.current + there.held;
     if (current > wanted) {
-        const auto is_current = [&app](const Group& group) {
-            return is_active(group.standing) && stays(app, group);
+        // The worst are those of lost hosts that still count: they end when their host returns.
+        const auto counts = [&](const Group& group) {
+            return group.standing == Standing::Unreachable
+                       ? still_counts(app, group.away_on, step.now)
+                       : is_active(group.standing) && stays(app, group);
         };
-        kill_worst(app, current - wanted, is_current, step);
+        kill_worst(app, current - wanted, counts, step);
     }
     if (there.old > 0) {
         // Old instances go as new ones run: never fewer than the upgrade strategy says.

@@ -117,6 +117,34 @@ SCENARIO("instances are not forgotten by time where the app does not say so") {
     REQUIRE(lab.cluster().find_task(task.number)->running());
 }
 
+SCENARIO("scaling down takes an instance that is unreachable before one that runs") {
+    HeartLab lab;
+    const std::string kept = R"("unreachableStrategy":"disabled")";
+    for (const auto* name : {"a", "b", "c"}) {
+        lab.join(name);
+    }
+    REQUIRE(lab.put(HeartLab::app("/demo", 3, kept)));
+    lab.run_all();
+    const auto tasks = lab.tasks_in(TaskState::Running);
+    REQUIRE(tasks.size() == 3);
+    const auto& first = tasks.front(); // the oldest: by age it would be the last to go
+    const auto host = lab.cluster().find_host(first.host)->info.hostname;
+    lab.cut(host);
+    lab.live(3s);
+    REQUIRE(lab.put(HeartLab::app("/demo", 2, kept)));
+    lab.live(3s);
+    REQUIRE(lab.count(TaskState::Running) == 2);
+    REQUIRE(lab.services().find(AppId("/demo"))->deployment.empty());
+    (void)lab.take_sent<cluster::SendKill>();
+    lab.join(host, still_runs(first));
+    const auto killed = lab.take_sent<cluster::SendKill>();
+    REQUIRE(killed.size() == 1);
+    REQUIRE(killed.front().number == first.number);
+    lab.end_all_killed();
+    REQUIRE(lab.count(TaskState::Running) == 2);
+    REQUIRE(lab.cluster().tasks().size() == 2);
+}
+
 SCENARIO("many instances are forgotten within the store's caps") {
     HeartLab lab;
     auto big = HeartLab::host_info("a");
