@@ -59,6 +59,11 @@ ApiResult<Changed> Services::put(AppDefinition definition,
         return api_error(
             409, "App " + id.value + " is being deleted; try again when its instances are gone.");
     }
+    if (!exists && names_a_group(id)) {
+        Violations clash;
+        clash.add("/", "Groups and Applications may not have the same identifier.");
+        return invalid_object(clash);
+    }
     if (const auto unsupported = check_constraints(definition.constraints); !unsupported.empty()) {
         return invalid_object(unsupported);
     }
@@ -106,6 +111,25 @@ ApiResult<Changed> Services::put(AppDefinition definition,
     save(app, step);
     dirty_.insert(id);
     return Changed{id, app.version, app.deployment, !exists};
+}
+
+/// Whether an app of that name would stand where a group is, or in a group that is an app. Stored
+/// ones may: they are older than this rule.
+bool Services::names_a_group(const AppId& id) const {
+    const auto inside = id.value + "/";
+    for (auto below = apps_.lower_bound(AppId(inside));
+         below != apps_.end() && below->first.value.rfind(inside, 0) == 0;
+         ++below) {
+        if (!below->second.deleting) {
+            return true;
+        }
+    }
+    for (auto slash = id.value.rfind('/'); slash != 0; slash = id.value.rfind('/', slash - 1)) {
+        if (find(AppId(id.value.substr(0, slash))) != nullptr) {
+            return true;
+        }
+    }
+    return false;
 }
 
 ApiResult<Changed>

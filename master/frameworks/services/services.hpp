@@ -138,6 +138,7 @@ class Services final : public cluster::Framework {
     [[nodiscard]] Tally tally(const App& app, Now now) const;
     [[nodiscard]] bool still_counts(const App& app, HostNumber lost, Now now) const;
     App* app_of(const cluster::Task& task);
+    [[nodiscard]] bool names_a_group(const AppId& id) const;
     void save(const App& app, cluster::Step& step);
     void save_ends(const App& app, cluster::Step& step);
     void end_orphans(cluster::Step& step);

@@ -254,6 +254,47 @@ SCENARIO("constraints are kept, and those this build cannot keep are refused") {
     REQUIRE(refused.error().status == 422);
 }
 
+SCENARIO("an app is never where a group is") {
+    HeartLab lab;
+    const auto refused = [&lab](const std::string& id) {
+        const auto changed = lab.put(HeartLab::app(id, 1));
+        return !changed && changed.error().status == 422 &&
+               changed.error().body_json.find(
+                   "Groups and Applications may not have the same identifier.") !=
+                   std::string::npos;
+    };
+    REQUIRE(lab.put(HeartLab::app("/shop/web", 1)));
+    REQUIRE(refused("/shop"));
+    REQUIRE(refused("/shop/web/front"));
+    REQUIRE(refused("/shop/web/front/left"));
+    REQUIRE(lab.put(HeartLab::app("/shop/web-2", 1)));
+    REQUIRE(lab.put(HeartLab::app("/sho", 1)));
+    REQUIRE(lab.put(HeartLab::app("/shop/web", 2)));
+    WHEN("a state of before holds both") {
+        auto records = lab.records();
+        for (auto& [place, value] : records) {
+            const auto web = value.find("/shop/web-2");
+            if (place.first == state::Table::App && web != std::string::npos) {
+                value.replace(web, 11, "/shop/web/b"); // as long: the record stays readable
+            }
+        }
+        lab.restart_from(records);
+        THEN("it is loaded, and its apps can be changed") {
+            REQUIRE(lab.services().find(AppId("/shop/web/b")) != nullptr);
+            REQUIRE(lab.put(HeartLab::app("/shop/web", 3)));
+            REQUIRE(lab.put(HeartLab::app("/shop/web/b", 3)));
+            REQUIRE(refused("/shop/web/c"));
+        }
+    }
+    WHEN("what is in the way goes") {
+        lab.remove("/shop/web");
+        lab.remove("/shop/web-2");
+        THEN("the name is free") {
+            REQUIRE(lab.put(HeartLab::app("/shop", 1)));
+        }
+    }
+}
+
 SCENARIO("one port number for tcp and for udp is one port of the host") {
     HeartLab lab;
     lab.join("a");
