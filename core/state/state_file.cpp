@@ -20,6 +20,7 @@ constexpr std::array<const char*, schema_version> steps{
     R"(CREATE TABLE rows_framework(key INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, value BLOB NOT NULL);
        CREATE TABLE rows_update(key INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, value BLOB NOT NULL);
        CREATE TABLE rows_role(key INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, value BLOB NOT NULL);)",
+    R"(CREATE TABLE rows_app_version(key INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, value BLOB NOT NULL);)",
 };
 
 std::int64_t version_of(store::Database& database) {

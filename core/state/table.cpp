@@ -22,13 +22,16 @@ std::string_view to_string(Table table) {
         return "update";
     case Table::Role:
         return "role";
+    case Table::AppVersion:
+        return "app_version";
     }
     return "?";
 }
 
 std::optional<Table> table_of(std::uint8_t number, std::uint32_t schema) {
     // The last table of each schema, from schema 1 on.
-    static constexpr std::array<Table, schema_version> last{Table::AppEnd, Table::Role};
+    static constexpr std::array<Table, schema_version> last{
+        Table::AppEnd, Table::Role, Table::AppVersion};
     const auto table = static_cast<Table>(number);
     const bool known = schema >= 1 && schema <= last.size() && table >= tables.front() &&
                        table <= last.at(schema - 1);

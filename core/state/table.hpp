@@ -20,9 +20,10 @@ enum class Table : std::uint8_t {
     Spec = 4,
     Task = 5,
     AppEnd = 6,
-    Framework = 7, ///< foreign frameworks, by a number of their own
-    Update = 8,    ///< status updates that a foreign framework has not acknowledged yet
-    Role = 9,      ///< weights, quota and policy of roles
+    Framework = 7,   ///< foreign frameworks, by a number of their own
+    Update = 8,      ///< status updates that a foreign framework has not acknowledged yet
+    Role = 9,        ///< weights, quota and policy of roles
+    AppVersion = 10, ///< what apps were before their last change
 };
 
 /// In the order in which they are loaded.
@@ -34,11 +35,12 @@ inline constexpr std::array tables{Table::Meta,
                                    Table::AppEnd,
                                    Table::Framework,
                                    Table::Update,
-                                   Table::Role};
+                                   Table::Role,
+                                   Table::AppVersion};
 
 /// Of what records mean; kept in MetaRecord.schema, whatever the home is. Grows with each table and
 /// whenever an older program would misread a record.
-constexpr std::uint32_t schema_version = 2;
+constexpr std::uint32_t schema_version = 3;
 
 /// "app_end", as files and documents name it.
 [[nodiscard]] std::string_view to_string(Table table);

@@ -23,6 +23,9 @@ void Heart::load(state::Table table, std::uint64_t key, const std::string& bytes
     case state::Table::App:
         services_.load_app(key, bytes);
         break;
+    case state::Table::AppVersion:
+        services_.load_version(key, bytes);
+        break;
     case state::Table::AppEnd:
         services_.load_ends(key, bytes);
         break;

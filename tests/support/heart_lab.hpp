@@ -213,12 +213,10 @@ class HeartLab {
         if (!definition) {
             throw std::runtime_error(definition.error().body_json);
         }
-        services::ApiResult<services::Changed> result = services::Changed();
-        step([&](heart::Heart& heart, cluster::Step& s) {
-            result = heart.services().put(
+        return change([&](services::Services& services, cluster::Step& s) {
+            return services.put(
                 *definition, services::Services::Existing::Replace, RequestId("r"), s);
         });
-        return result;
     }
 
     static std::string app(const std::string& id, int instances, const std::string& more = "") {
@@ -234,6 +232,18 @@ class HeartLab {
             if (!removed) {
                 throw std::runtime_error(removed.error().body_json);
             }
+        });
+    }
+
+    services::ApiResult<services::Changed> restart(const std::string& id) {
+        return change([&](services::Services& services, cluster::Step& s) {
+            return services.restart(AppId(id), RequestId("r"), s);
+        });
+    }
+
+    services::ApiResult<services::Changed> roll_back(const std::string& id, WallTime version) {
+        return change([&](services::Services& services, cluster::Step& s) {
+            return services.roll_back(AppId(id), version, RequestId("r"), s);
         });
     }
 
@@ -261,6 +271,13 @@ class HeartLab {
     }
 
   private:
+    template <class Change>
+    services::ApiResult<services::Changed> change(Change&& change) {
+        services::ApiResult<services::Changed> result = services::Changed();
+        step([&](heart::Heart& heart, cluster::Step& s) { result = change(heart.services(), s); });
+        return result;
+    }
+
     /// As the master's end of the bus does it: before the heart decides anything.
     template <class Take>
     void in_slices(const std::vector<TaskStatus>& all, Take&& take) {

@@ -33,7 +33,8 @@ inline std::vector<Record> records() {
             {Table::Host, 1, "a host"},
             {Table::App, 0, ""},
             {Table::App, record_key_max, std::string(300, '\0')},
-            {Table::Role, 5, "a role"}};
+            {Table::Role, 5, "a role"},
+            {Table::AppVersion, 6, "what an app was"}};
 }
 
 /// The first line with the header, each record, the end: joined they are a snapshot.

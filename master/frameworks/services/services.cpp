@@ -98,7 +98,12 @@ void Services::load_ends(std::uint64_t key, const std::string& bytes) {
     }
 }
 
+void Services::load_version(std::uint64_t key, const std::string& bytes) {
+    history_.load(key, bytes);
+}
+
 void Services::loaded() {
+    newest_version_ = history_.newest();
     for (const auto& [number, task] : cluster_.tasks()) {
         if (auto* app = app_of(task); app != nullptr) {
             add_task(*app, task);
@@ -107,6 +112,10 @@ void Services::loaded() {
         }
     }
     for (const auto& [id, app] : apps_) {
+        WallTime version;
+        if (parse_wall_time(app.version, version)) {
+            newest_version_ = std::max(newest_version_, version);
+        }
         dirty_.insert(id);
     }
 }
@@ -166,8 +175,20 @@ AppCounts Services::counts(const App& app) const {
     return counts;
 }
 
-/// What each app counts is what it has, and all of it.
+/// What each app counts is what it has, and all of it; only what is there has a past.
 void Services::check_invariants() const {
+    if (!history_.consistent()) {
+        cluster::invariant_broken("the versions of apps are not what their history counts");
+    }
+    for (const auto& id : history_.apps()) {
+        const auto found = apps_.find(id);
+        if (found == apps_.end()) {
+            cluster::invariant_broken("app " + id.value + " is gone and has a past");
+        }
+        if (format_wall_time(history_.versions_of(id).back()) >= found->second.version) {
+            cluster::invariant_broken("app " + id.value + " was newer than it is");
+        }
+    }
     for (const auto& [id, app] : apps_) {
         Instances counted;
         counted.count_fields(constrained_fields(app.definition.constraints),

@@ -10,6 +10,7 @@
 #include "master/frameworks/services/definition/api_error.hpp"
 #include "master/frameworks/services/definition/app_definition.hpp"
 #include "master/frameworks/services/instances.hpp"
+#include "master/frameworks/services/version_history.hpp"
 
 #include <map>
 #include <memory>
@@ -76,16 +77,25 @@ class Services final : public cluster::Framework {
     // ---------------------------------------------------------------------------------------------
     void load_app(std::uint64_t key, const std::string& bytes);
     void load_ends(std::uint64_t key, const std::string& bytes);
+    void load_version(std::uint64_t key, const std::string& bytes);
     /// After all records: ties tasks to their apps. What belongs to none is ended by decide().
     void loaded();
 
     // --- changes
     // ------------------------------------------------------------------------------------------------
     enum class Existing : bool { Refuse, Replace };
-    /// Creates or replaces an app. Errors: 409 when it exists and must not, 422 when it can never
-    /// be launched.
+    /// Creates or replaces an app. A definition that is no other makes no new version. Errors: 409
+    /// when it exists and must not, 422 when it can never be launched.
     [[nodiscard]] ApiResult<Changed>
     put(AppDefinition definition, Existing existing, const RequestId& request, cluster::Step& step);
+    /// Replaces every instance as a change of the definition would, by a new version of the same.
+    /// Errors: 404; 422 when its definition is no longer one that can be launched.
+    [[nodiscard]] ApiResult<Changed>
+    restart(const AppId& id, const RequestId& request, cluster::Step& step);
+    /// Makes the definition of an older version, its number of instances included, that of a new
+    /// one. Errors: 404 when there is no such version, and those of put.
+    [[nodiscard]] ApiResult<Changed>
+    roll_back(const AppId& id, WallTime version, const RequestId& request, cluster::Step& step);
     /// Errors: 404.
     [[nodiscard]] ApiResult<Changed>
     remove(const AppId& id, const RequestId& request, cluster::Step& step);
@@ -101,6 +111,12 @@ class Services final : public cluster::Framework {
     [[nodiscard]] const std::map<AppId, App>& apps() const { return apps_; }
 
     [[nodiscard]] const App* find(const AppId& id) const;
+    /// Every version of it that is known, the newest (the present one) first.
+    [[nodiscard]] std::vector<WallTime> versions_of(const App& app) const;
+    [[nodiscard]] std::optional<AppVersion> find_version(const App& app, WallTime version) const;
+
+    [[nodiscard]] const VersionHistory& history() const { return history_; }
+
     [[nodiscard]] AppCounts counts(const App& app) const;
     /// What the app would ask for now, were it not for backoff; count 0 when nothing is missing.
     [[nodiscard]] cluster::Demand demand_of(const App& app, Now now) const;
@@ -138,7 +154,17 @@ class Services final : public cluster::Framework {
     [[nodiscard]] Tally tally(const App& app, Now now) const;
     [[nodiscard]] bool still_counts(const App& app, HostNumber lost, Now now) const;
     App* app_of(const cluster::Task& task);
+    [[nodiscard]] ApiResult<TaskSpec> launchable(const AppDefinition& definition,
+                                                 const std::string& version) const;
+    Changed
+    scale(App& app, AppDefinition definition, const RequestId& request, cluster::Step& step);
     [[nodiscard]] bool names_a_group(const AppId& id) const;
+    [[nodiscard]] WallTime next_version(Now now) const;
+    void begin_version(App& app, WallTime version, cluster::Step& step);
+    void follow(App& app, TaskSpec spec, cluster::Step& step);
+    Changed deploy(App& app, const RequestId& request, cluster::Step& step);
+    [[nodiscard]] std::set<WallTime> versions_in_use(const AppId& id) const;
+    void trim_history(const AppId& id, cluster::Step& step);
     void save(const App& app, cluster::Step& step);
     void save_ends(const App& app, cluster::Step& step);
     void end_orphans(cluster::Step& step);
@@ -161,6 +187,8 @@ class Services final : public cluster::Framework {
     cluster::Cluster& cluster_;
     std::string default_image_;
     std::map<AppId, App> apps_;
+    VersionHistory history_;
+    WallTime newest_version_; ///< of all apps, past versions included
     std::uint64_t next_key_ = 1;
     std::set<AppId> dirty_;
     std::map<AppId, cluster::Demand> demands_; ///< of apps that miss instances

@@ -151,6 +151,7 @@ void Services::decide(cluster::Step& step) {
         auto& app = found->second;
         const bool settled = settle(app, step);
         expunge(app, step);
+        trim_history(id, step);
         const auto there = tally(app, step.now);
         refresh_demand(app, there, step.now);
         if (app.deleting) {
@@ -204,6 +205,11 @@ void Services::delete_when_empty(App& app, cluster::Step& step) {
         return group.standing != Standing::EndingAway;
     };
     if (app.instances.count(waits_for) > 0) {
+        return;
+    }
+    if (!step.has_room() || !history_.forget(app.definition.id, step)) {
+        step.more = true;
+        dirty_.insert(app.definition.id);
         return;
     }
     step.erase(state::Table::App, app.key);

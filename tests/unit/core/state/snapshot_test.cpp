@@ -35,9 +35,11 @@ TEST_CASE("a snapshot gives back its header and its records") {
     REQUIRE(records == samples::records());
     REQUIRE(summary.header == samples::header());
     REQUIRE(summary.bytes == bytes.size());
-    REQUIRE(summary.records ==
-            std::map<Table, std::uint64_t>{
-                {Table::Meta, 1}, {Table::Host, 1}, {Table::App, 2}, {Table::Role, 1}});
+    REQUIRE(summary.records == std::map<Table, std::uint64_t>{{Table::Meta, 1},
+                                                              {Table::Host, 1},
+                                                              {Table::App, 2},
+                                                              {Table::Role, 1},
+                                                              {Table::AppVersion, 1}});
     REQUIRE(summary.sha256.size() == 64);
     REQUIRE(bytes.rfind("METHOS-SNAPSHOT 1\n", 0) == 0);
 }
@@ -106,7 +108,8 @@ TEST_CASE("a well-made file that no master writes is refused") {
     SECTION("a table that its schema does not have") {
         header.schema = 1;
         REQUIRE(says(refusal_of(samples::snapshot(records, header)), "does not exist"));
-        records.pop_back(); // the record of a role
+        records.pop_back(); // an app's version
+        records.pop_back(); // a role
         std::vector<Record> read;
         REQUIRE_NOTHROW(samples::read(samples::snapshot(records, header), read));
     }
@@ -140,6 +143,8 @@ TEST_CASE("every table has a name, a number and a schema") {
     REQUIRE(known == tables.size());
     REQUIRE(table_of(6, 1) == Table::AppEnd);
     REQUIRE_FALSE(table_of(7, 1));
+    REQUIRE(table_of(9, 2) == Table::Role);
+    REQUIRE_FALSE(table_of(10, 2));
     REQUIRE_FALSE(table_of(1, 0));
     REQUIRE_FALSE(table_of(1, schema_version + 1));
 }

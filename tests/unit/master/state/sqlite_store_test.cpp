@@ -5,6 +5,7 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_folder.hpp"
 #include "tests/unit/master/state/golden_schema_1.hpp"
+#include "tests/unit/master/state/golden_schema_2.hpp"
 #include "tests/unit/master/state/model.hpp"
 
 #include <csignal>
@@ -174,9 +175,9 @@ void change_behind_its_back(const std::string& folder, const std::string& sql) {
     database.execute(sql);
 }
 
-void make_golden_file(const std::string& folder) {
+void make_golden_file(const std::string& folder, const char* sql = golden_schema_1) {
     REQUIRE(::mkdir(folder.c_str(), 0700) == 0);
-    change_behind_its_back(folder, golden_schema_1);
+    change_behind_its_back(folder, sql);
 }
 
 Error error_of_open_and_load(const std::string& folder) {
@@ -312,23 +313,34 @@ TEST_CASE("a file of a newer version is refused with what to do, and left as it 
     const auto error = error_of_open_and_load(data_dir);
     REQUIRE(error.code == Code::Conflict);
     REQUIRE(says(error, "newer Methos"));
-    change_behind_its_back(data_dir, "UPDATE about SET value = 2 WHERE name = 'schema_version'");
+    change_behind_its_back(data_dir,
+                           "UPDATE about SET value = " + std::to_string(schema_version) +
+                               " WHERE name = 'schema_version'");
     REQUIRE(read(*open_sqlite_store(data_dir)).size() == 1);
 }
 
-TEST_CASE("a file of schema 1 is upgraded with everything it holds") {
+TEST_CASE("a file of an older schema is upgraded with everything it holds") {
     const TemporaryFolder folder;
     const auto data_dir = folder.file("state");
-    make_golden_file(data_dir);
-    const Model golden{{{Table::Meta, 1}, "a cluster"},
-                       {{Table::App, 7}, "changed after it was folded"},
-                       {{Table::AppEnd, 7}, "an end"}};
+    Model golden{{{Table::Meta, 1}, "a cluster"},
+                 {{Table::App, 7}, "changed after it was folded"},
+                 {{Table::AppEnd, 7}, "an end"}};
+    SECTION("1") {
+        make_golden_file(data_dir, golden_schema_1);
+    }
+    SECTION("2") {
+        make_golden_file(data_dir, golden_schema_2);
+        golden[{Table::Role, 3}] = "a role";
+        golden[{Table::Framework, 4}] = "a framework";
+        golden[{Table::Update, 5}] = "an update";
+    }
     auto store = open_sqlite_store(data_dir);
     REQUIRE(read(*store) == golden);
     auto upgraded = golden;
     const std::vector<Batch> later{{{Table::Framework, 1, "a framework"},
                                     {Table::Update, 2, "an update"},
-                                    {Table::Role, 3, "a role"}}};
+                                    {Table::Role, 3, "a role"},
+                                    {Table::AppVersion, 4, "what an app was"}}};
     store->commit(later);
     apply_to(upgraded, later);
     store.reset();
