@@ -1,7 +1,8 @@
 // /v2: the part of Marathon's API that this version has. Shapes and codes are Marathon's, so that
 // its clients work unmodified; docs/compatibility.md lists what is there.
-#include "master/api/api.hpp"
+#include "master/api/marathon_replies.hpp"
 #include "master/api/print.hpp"
+#include "master/api/versions.hpp"
 
 #include "core/base/units.hpp"
 #include "master/frameworks/services/definition/app_parse.hpp"
@@ -22,22 +23,6 @@ using Existing = services::Services::Existing;
 
 constexpr std::size_t definition_bytes_max = 2 * 1024 * 1024;
 
-http::Response reply(int status, const json& document) {
-    return http::Response(status, "application/json", to_text(document));
-}
-
-http::Response reply(const services::ApiError& error) {
-    return http::Response(error.status, "application/json", error.body_json);
-}
-
-AppId app_id_of(const http::Request& request) {
-    return AppId(services::absolute_path(request.params.at("id"), "/"));
-}
-
-http::Response no_such_app(const AppId& id) {
-    return reply(services::api_error(404, "App '" + id.value + "' does not exist"));
-}
-
 std::string lower(std::string text) {
     std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
         return static_cast<char>(std::tolower(c));
@@ -55,21 +40,6 @@ bool embeds(const http::Request& request, const std::string& what) {
     return std::any_of(values.begin(), values.end(), [&](const std::string& value) {
         return value == what || value == "app." + what || value == "apps." + what;
     });
-}
-
-/// Announces a deploying call's deployment, as Marathon's clients expect it.
-void name_deployment(http::Response& response, const Changed& changed) {
-    response.headers.set("Marathon-Deployment-Id", changed.deployment);
-}
-
-http::Response deployment_reply(const Changed& changed) {
-    auto response = reply(changed.created ? 201 : 200,
-                          {{"version", changed.version}, {"deploymentId", changed.deployment}});
-    name_deployment(response, changed);
-    if (changed.created) {
-        response.headers.set("Location", "/v2/apps" + changed.app.value);
-    }
-    return response;
 }
 
 awaitable<http::Response> list_apps(ApiContext& context, http::Request request) {
@@ -167,9 +137,15 @@ awaitable<http::Response> update_app(ApiContext& context, http::Request request)
     if (!rollback) {
         co_return reply(rollback.error());
     }
+    const RequestId request_id(request.request_id);
     if (*rollback) {
-        throw Failure(Code::Unimplemented,
-                      "going back to an older version is not available in this version of Methos");
+        WallTime version;
+        (void)parse_wall_time(**rollback, version); // it is in that form already
+        AppChange back = [id, version, request_id](services::Services& services,
+                                                   cluster::Step& step) {
+            return services.roll_back(id, version, request_id, step);
+        };
+        co_return co_await change_app(context, std::move(back));
     }
     const auto* app = context.shell.heart().services().find(id);
     services::ParseOptions options;
@@ -181,32 +157,19 @@ awaitable<http::Response> update_app(ApiContext& context, http::Request request)
     if (!definition) {
         co_return reply(definition.error());
     }
-    const RequestId request_id(request.request_id);
-    std::optional<ApiResult<Changed>> changed;
-    std::function<void(heart::Heart&, cluster::Step&)> event = [&](heart::Heart& heart,
-                                                                   cluster::Step& step) {
-        changed = heart.services().put(*definition, Existing::Replace, request_id, step);
+    AppChange change = [&definition, &request_id](services::Services& services,
+                                                  cluster::Step& step) {
+        return services.put(*definition, Existing::Replace, request_id, step);
     };
-    co_await context.shell.change(std::move(event));
-    if (!*changed) {
-        co_return reply(changed->error());
-    }
-    co_return deployment_reply(**changed);
+    co_return co_await change_app(context, std::move(change));
 }
 
 awaitable<http::Response> delete_app(ApiContext& context, http::Request request) {
-    const auto id = app_id_of(request);
-    const RequestId request_id(request.request_id);
-    std::optional<ApiResult<Changed>> changed;
-    std::function<void(heart::Heart&, cluster::Step&)> event = [&](heart::Heart& heart,
-                                                                   cluster::Step& step) {
-        changed = heart.services().remove(id, request_id, step);
+    AppChange change = [id = app_id_of(request), by = RequestId(request.request_id)](
+                           services::Services& services, cluster::Step& step) {
+        return services.remove(id, by, step);
     };
-    co_await context.shell.change(std::move(event));
-    if (!*changed) {
-        co_return reply(changed->error());
-    }
-    co_return deployment_reply(**changed);
+    co_return co_await change_app(context, std::move(change));
 }
 
 awaitable<http::Response> app_tasks(ApiContext& context, http::Request request) {
@@ -309,8 +272,9 @@ void add_marathon_routes(http::Router& router, ApiContext& context) {
         {"GET", "/v2/apps/{id*}/tasks", app_tasks},
         {"DELETE", "/v2/apps/{id*}/tasks", unimplemented},
         {"DELETE", "/v2/apps/{id*}/tasks/{task}", unimplemented},
-        {"GET", "/v2/apps/{id*}/versions", unimplemented},
-        {"GET", "/v2/apps/{id*}/versions/{version}", unimplemented},
+        {"GET", "/v2/apps/{id*}/versions", list_versions},
+        {"GET", "/v2/apps/{id*}/versions/{version}", show_version},
+        {"POST", "/v2/apps/{id*}/restart", restart_app},
         {"GET", "/v2/apps/{id*}", show_app},
         {"PUT", "/v2/apps/{id*}", update_app},
         {"DELETE", "/v2/apps/{id*}", delete_app},

@@ -111,6 +111,11 @@ json print_tasks(const services::App& app, const heart::Heart& heart, Dialect di
     return tasks;
 }
 
+json print_version_info(WallTime last_scaling_at, WallTime last_config_change_at) {
+    return {{"lastScalingAt", format_wall_time(last_scaling_at)},
+            {"lastConfigChangeAt", format_wall_time(last_config_change_at)}};
+}
+
 json print_app(const services::App& app,
                const heart::Heart& heart,
                AppParts parts,
@@ -124,8 +129,7 @@ json print_app(const services::App& app,
         out["deleting"] = true; // what is left of it is being killed
     }
     out["version"] = app.version;
-    out["versionInfo"] = {{"lastScalingAt", format_wall_time(app.last_scaling_at)},
-                          {"lastConfigChangeAt", format_wall_time(app.last_config_change_at)}};
+    out["versionInfo"] = print_version_info(app.last_scaling_at, app.last_config_change_at);
     out["tasksStaged"] = counts.staged;
     out["tasksRunning"] = counts.running;
     out["tasksHealthy"] = counts.healthy;

@@ -19,6 +19,9 @@ struct AppParts {
 
 [[nodiscard]] nlohmann::json
 print_app(const services::App& app, const heart::Heart& heart, AppParts parts, Dialect dialect);
+/// An app's `versionInfo`.
+[[nodiscard]] nlohmann::json print_version_info(WallTime last_scaling_at,
+                                                WallTime last_config_change_at);
 [[nodiscard]] nlohmann::json print_task(const cluster::Task& task,
                                         const services::App& app,
                                         const heart::Heart& heart,
