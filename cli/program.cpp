@@ -6,12 +6,14 @@
 #include "cli/commands/images.hpp"
 #include "cli/commands/logs.hpp"
 #include "cli/commands/ls.hpp"
+#include "cli/commands/restart.hpp"
 #include "cli/commands/rm.hpp"
 #include "cli/commands/run.hpp"
 #include "cli/commands/scale.hpp"
 #include "cli/commands/snapshot.hpp"
 #include "cli/commands/status.hpp"
 #include "cli/commands/version.hpp"
+#include "cli/commands/versions.hpp"
 #include "cli/commands/why.hpp"
 #include "cli/output/words.hpp"
 #include "core/base/units.hpp"
@@ -45,6 +47,7 @@ struct Flags {
     std::string app;
     std::string file;
     std::string host;
+    std::string version;
     std::int64_t instances = 0;
 
     SnapshotRestoreOptions restore;
@@ -202,6 +205,27 @@ void add_scale(CLI::App& program, Flags& flags) {
     });
 }
 
+void add_restart(CLI::App& program, Flags& flags) {
+    auto& verb = *program.add_subcommand("restart", "Replace every instance of an app");
+    add_app(verb, flags);
+    add_wait_flags(verb, flags);
+    verb.callback([&flags] {
+        flags.command = [&flags](Session& session) { return run_restart(session, flags.app); };
+    });
+}
+
+void add_rollback(CLI::App& program, Flags& flags) {
+    auto& verb = *program.add_subcommand("rollback", "Make an app what it was in a version");
+    add_app(verb, flags);
+    verb.add_option("VERSION", flags.version, "As `versions` shows it (the one before)");
+    add_wait_flags(verb, flags);
+    verb.callback([&flags] {
+        flags.command = [&flags](Session& session) {
+            return run_rollback(session, flags.app, flags.version);
+        };
+    });
+}
+
 void add_rm(CLI::App& program, Flags& flags) {
     auto& verb = *program.add_subcommand("rm", "Remove an app and stop its instances");
     add_app(verb, flags);
@@ -242,6 +266,11 @@ void add_readers(CLI::App& program, Flags& flags) {
     add_app(why, flags);
     why.callback([&flags] {
         flags.command = [&flags](Session& session) { return run_why(session, flags.app); };
+    });
+    auto& versions = *program.add_subcommand("versions", "What an app was, the newest first");
+    add_app(versions, flags);
+    versions.callback([&flags] {
+        flags.command = [&flags](Session& session) { return run_versions(session, flags.app); };
     });
     auto& hosts = *program.add_subcommand("hosts", "The machines");
     hosts.add_option("HOST", flags.host, "Only this one: its id, the start of it, its hostname");
@@ -313,6 +342,8 @@ void describe(CLI::App& program, Flags& flags, std::istream& in) {
     add_deploy(program, flags, in);
     add_readers(program, flags);
     add_scale(program, flags);
+    add_restart(program, flags);
+    add_rollback(program, flags);
     add_logs(program, flags);
     add_images(program, flags);
     add_rm(program, flags);

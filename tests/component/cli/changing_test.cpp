@@ -191,3 +191,91 @@ TEST_CASE("an app that somebody else removes ends the wait", "[cli]") {
     CHECK(run.code == 1);
     CHECK(contains(run.err, "/demo was removed"));
 }
+
+TEST_CASE("restart asks for it and waits until every instance is a new one", "[cli]") {
+    ScriptedMaster master;
+    const auto url = "http://" + master.address();
+    const std::string accepted = R"({"version":"v","deploymentId":"d"})";
+    master.answer("POST /v2/apps/demo/restart", 200, accepted);
+    const auto deploying =
+        R"({"app":{"id":"/demo","instances":1,"tasksRunning":1,"deployments":[{"id":"d"}],)"
+        R"("tasks":[)" +
+        task("TASK_RUNNING") + "," + task("TASK_STAGING") + "]}}";
+    master.answer_in_turn("GET /methos/v1/apps/demo", {deploying, app(1, 1, task("TASK_RUNNING"))});
+    SECTION("for people") {
+        const auto run = run_methos(url, {"restart", "demo"});
+        CHECK(run.code == 0);
+        CHECK(run.err == "/demo: 1 of 1 running, 1 staging\n");
+        CHECK(master.changes() == std::vector<std::string>{"POST /v2/apps/demo/restart"});
+    }
+    SECTION("for programs") {
+        CHECK(run_methos(url, {"restart", "demo", "--detach", "-o", "json"}).out ==
+              accepted + "\n");
+    }
+    SECTION("an unknown one") {
+        CHECK(run_methos(url, {"restart", "other"}).code == 4);
+    }
+}
+
+TEST_CASE("rollback goes to a version, or to the one before", "[cli]") {
+    ScriptedMaster master;
+    const auto url = "http://" + master.address();
+    master.answer("GET /v2/apps/demo/versions",
+                  200,
+                  R"({"versions":["2026-01-01T00:00:01.000Z","2026-01-01T00:00:03.000Z",)"
+                  R"("2026-01-01T00:00:02.000Z"]})");
+    master.answer("PUT /v2/apps/demo", 200, R"({"version":"v","deploymentId":"d"})");
+    master.answer("GET /methos/v1/apps/demo", 200, app(1, 1, task("TASK_RUNNING")));
+    SECTION("the one before, whatever order they come in") {
+        CHECK(run_methos(url, {"rollback", "demo"}).code == 0);
+        CHECK(master.changes() ==
+              std::vector<std::string>{
+                  R"(PUT /v2/apps/demo {"version":"2026-01-01T00:00:02.000Z"})"});
+    }
+    SECTION("the one that is named") {
+        CHECK(run_methos(url, {"rollback", "demo", "2026-01-01T00:00:01.000Z"}).code == 0);
+        CHECK(master.changes() ==
+              std::vector<std::string>{
+                  R"(PUT /v2/apps/demo {"version":"2026-01-01T00:00:01.000Z"})"});
+    }
+    SECTION("there is none before") {
+        master.answer(
+            "GET /v2/apps/demo/versions", 200, R"({"versions":["2026-01-01T00:00:01.000Z"]})");
+        const auto run = run_methos(url, {"rollback", "demo"});
+        CHECK(run.code == 4);
+        CHECK(contains(run.err, "no version before"));
+        CHECK(master.changes().empty());
+    }
+    SECTION("the app is unknown") {
+        CHECK(run_methos(url, {"rollback", "other"}).code == 4);
+    }
+    SECTION("the master's answer is of another kind") {
+        master.answer("GET /v2/apps/demo/versions", 200, "[]");
+        CHECK(run_methos(url, {"rollback", "demo"}).code == 1);
+    }
+}
+
+TEST_CASE("versions shows what each version ran", "[cli]") {
+    ScriptedMaster master;
+    const auto url = "http://" + master.address();
+    const std::string list =
+        R"({"versions":["2026-01-01T00:00:02.000Z","2026-01-01T00:00:01.000Z"]})";
+    master.answer("GET /v2/apps/demo/versions", 200, list);
+    master.answer("GET /v2/apps/demo/versions/2026-01-01T00:00:02.000Z",
+                  200,
+                  R"({"id":"/demo","instances":4,"container":{"docker":{"image":"web:1"}},)"
+                  R"("versionInfo":{"lastConfigChangeAt":"2026-01-01T00:00:01.000Z"}})");
+    master.answer("GET /v2/apps/demo/versions/2026-01-01T00:00:01.000Z",
+                  200,
+                  R"({"id":"/demo","instances":1,"container":{"docker":{"image":"web:1"}},)"
+                  R"("versionInfo":{"lastConfigChangeAt":"2026-01-01T00:00:01.000Z"}})");
+    const auto run = run_methos(url, {"versions", "demo"});
+    INFO(run.out);
+    CHECK(run.code == 0);
+    CHECK(contains(run.out, "scaled or restarted  4 "));
+    CHECK(contains(run.out, "configured           1 "));
+    CHECK(run_methos(url, {"versions", "demo", "-o", "json"}).out == list + "\n");
+    CHECK(run_methos(url, {"versions", "demo", "-o", "name"}).out ==
+          "2026-01-01T00:00:02.000Z\n2026-01-01T00:00:01.000Z\n");
+    CHECK(run_methos(url, {"versions", "other"}).code == 4);
+}
