@@ -1,6 +1,7 @@
 #include "tests/simulation/people.hpp"
 
 #include "master/frameworks/services/definition/app_parse.hpp"
+#include "master/frameworks/services/definition/app_print.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -10,6 +11,23 @@ namespace methos::simulation {
 namespace {
 
 constexpr std::size_t apps_max = 4;
+constexpr std::size_t versions_back_max = 6;
+
+services::ApiResult<services::Changed>
+put(services::Services& services, const std::string& definition, cluster::Step& step) {
+    return services.put(services::parse_app(definition).value(),
+                        services::Services::Existing::Replace,
+                        RequestId("r"),
+                        step);
+}
+
+/// What it was so many versions ago; what it is when it is not as old as that.
+services::ApiResult<services::Changed>
+go_back(services::Services& services, const AppId& id, std::size_t back, cluster::Step& step) {
+    const auto versions = services.versions_of(services.apps().at(id));
+    const auto version = versions.at(std::min(back, versions.size() - 1));
+    return services.roll_back(id, version, RequestId("r"), step);
+}
 
 } // namespace
 
@@ -17,6 +35,15 @@ void People::change_an_app() {
     const auto id = "/app" + std::to_string(random_.below(apps_max));
     auto& app = apps_[id];
     ++app.revision;
+    app.restarted = false;
+    app.back.reset();
+    if (app.revision > 1 && !app.deleted && random_.percent(25)) {
+        app.restarted = random_.percent(50);
+        if (!app.restarted) {
+            app.back = 1 + random_.below(versions_back_max);
+        }
+        return;
+    }
     app.deleted = app.revision > 1 && random_.percent(25);
     app.instances = static_cast<int>(random_.below(7));
     std::string more;
@@ -56,13 +83,18 @@ void People::ask() {
 }
 
 void People::ask_for(const std::string& id, Wanted& wanted) {
-    const auto agreed = std::make_shared<bool>(false);
+    // What it is as soon as the master has agreed.
+    const auto agreed = std::make_shared<std::optional<Agreed>>();
     const auto revision = wanted.revision;
     const auto answer = [this, &id, &wanted, revision, agreed](bool committed) {
         wanted.asked = false;
         if (committed && *agreed) {
             trace_.say("people: ", id, " is confirmed as revision ", std::to_string(revision));
             wanted.answered = revision;
+            if (wanted.revision == revision && !wanted.deleted) {
+                wanted.instances = (*agreed)->instances;
+                wanted.definition = (*agreed)->definition;
+            }
         }
     };
     const auto request = [&id, &wanted, agreed](heart::Heart& heart, cluster::Step& step) {
@@ -70,14 +102,26 @@ void People::ask_for(const std::string& id, Wanted& wanted) {
         if (wanted.deleted) {
             const auto removed = services.remove(AppId(id), RequestId("r"), step);
             // 404 also while it goes; its end is checked by its records.
-            *agreed = removed || removed.error().status == 404;
+            if (removed || removed.error().status == 404) {
+                agreed->emplace();
+            }
             return;
         }
-        auto definition = services::parse_app(wanted.definition);
-        *agreed = definition && services.put(std::move(*definition),
-                                             services::Services::Existing::Replace,
-                                             RequestId("r"),
-                                             step);
+        const bool there = services.find(AppId(id)) != nullptr;
+        bool done = false;
+        if (there && wanted.back) {
+            done = go_back(services, AppId(id), *wanted.back, step).has_value();
+        } else {
+            done = put(services, wanted.definition, step).has_value();
+        }
+        if (done && wanted.restarted) {
+            done = services.restart(AppId(id), RequestId("r"), step).has_value();
+        }
+        if (done) {
+            const auto& definition = services.apps().at(AppId(id)).definition;
+            *agreed =
+                Agreed{static_cast<int>(definition.instances), services::stored_text(definition)};
+        }
     };
     wanted.asked = master_.apply(request, answer);
 }

@@ -137,6 +137,39 @@ std::string unsettled_books(const Outcome& outcome) {
     return "";
 }
 
+/// What an app was is known as far as anything of it is left, and no further than is allowed.
+std::string unsettled_versions(const Outcome& outcome) {
+    constexpr std::size_t versions_max = 50;
+    const auto& heart = outcome.master.heart();
+    std::size_t past = 0;
+    for (const auto& [id, app] : heart.services().apps()) {
+        const auto versions = heart.services().versions_of(app);
+        past += versions.size() - 1;
+        if (versions.size() > versions_max) {
+            return id.value + " has " + std::to_string(versions.size()) + " versions";
+        }
+        for (const auto number : app.tasks) {
+            const auto* task = heart.cluster().find_task(number);
+            WallTime version;
+            // What is still to be ended may be of an earlier app of that name.
+            const bool known =
+                task->kill_wanted ||
+                (parse_wall_time(heart.cluster().find_spec(task->spec)->version, version) &&
+                 heart.services().find_version(app, version));
+            if (!known) {
+                return "the version of " + task->name.value + " is forgotten";
+            }
+        }
+    }
+    std::size_t stored = 0;
+    for (const auto& [place, value] : outcome.master.records()) {
+        stored += place.first == state::Table::AppVersion ? 1U : 0U;
+    }
+    return stored == past ? ""
+                          : std::to_string(stored) + " past versions are stored, " +
+                                std::to_string(past) + " are known";
+}
+
 std::string unsettled_records(const Outcome& outcome) {
     const auto& heart = outcome.master.heart();
     std::set<SpecNumber> specs;
@@ -188,6 +221,9 @@ std::string unsettled(const Outcome& outcome) {
     }
     if (wrong.empty()) {
         wrong = unsettled_books(outcome);
+    }
+    if (wrong.empty()) {
+        wrong = unsettled_versions(outcome);
     }
     return wrong.empty() ? unsettled_records(outcome) : wrong;
 }
