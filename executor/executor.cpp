@@ -44,7 +44,7 @@ struct Executor::Parts {
           HostSenses senses_)
         : options(std::move(options_)), senses(std::move(senses_)), executor(executor_),
           identity(std::move(identity_)), client(executor, client_options()),
-          engine(client, options.docker_socket), relay(make_relay()),
+          engine(client, options.docker_socket, engine_limits()), relay(make_relay()),
           images(executor, engine, puller_options()), files(executor, client, fetch_options()),
           docker_told(executor),
           runner(executor, engine, images, files, runner_options(), runner_handlers()),
@@ -57,6 +57,12 @@ struct Executor::Parts {
         log::failure("a part of the executor ended unexpectedly", error);
         failure = error;
         broken.open();
+    }
+
+    [[nodiscard]] docker::EngineLimits engine_limits() const {
+        docker::EngineLimits limits;
+        limits.ping = senses.ping_limit;
+        return limits;
     }
 
     [[nodiscard]] std::unique_ptr<LoopbackRelay> make_relay() const {
@@ -103,6 +109,8 @@ struct Executor::Parts {
         const auto cpus = detect_host_resources("").scalars.milli_cpus / milli;
         for_runner.starts_max = static_cast<std::size_t>(cpus) * starts_per_cpu;
         for_runner.keeps_ended = options.keep_ended;
+        for_runner.watch = WatchIntervals{senses.list_interval, senses.ping_interval};
+        for_runner.processes = ProcessWatch(senses.proc_dir, senses.lost_process_patience);
         for_runner.trouble = [this] { return collector.trouble(); };
         for_runner.host_paths = senses.host_paths;
         return for_runner;

@@ -20,6 +20,11 @@ struct HostSenses {
     Duration look_interval = std::chrono::seconds(30);                ///< at the disk
     Duration collect_interval = std::chrono::minutes(10);             ///< of unused images
     HostPathOptions host_paths;
+    Duration list_interval = std::chrono::seconds(30);         ///< of Docker's containers
+    Duration ping_interval = std::chrono::seconds(5);          ///< of Docker
+    Duration ping_limit = std::chrono::seconds(2);             ///< until one is missed
+    std::string proc_dir = "/proc";                            ///< where processes are seen
+    Duration lost_process_patience = std::chrono::seconds(10); ///< with Docker's word
 };
 
 class Executor {

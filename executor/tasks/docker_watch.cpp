@@ -16,8 +16,6 @@ namespace {
 
 constexpr BackoffPolicy reconnect{
     std::chrono::milliseconds(100), std::chrono::seconds(5), 2.0, 0.2};
-constexpr Duration list_interval = std::chrono::seconds(30);
-constexpr Duration ping_interval = std::chrono::seconds(5);
 constexpr int pings_missed_max = 3;                      // a loaded daemon may miss one
 constexpr std::chrono::milliseconds event_overlap(2000); ///< events may come twice
 constexpr Duration past_events_limit = std::chrono::seconds(10);
@@ -35,9 +33,10 @@ docker::UnixNanos nanos_of(WallTime time) {
 DockerWatch::DockerWatch(const asio::any_io_executor& executor,
                          docker::Engine& engine,
                          std::string host_id,
-                         DockerHandlers handlers)
+                         DockerHandlers handlers,
+                         WatchIntervals intervals)
     : engine_(engine), host_id_(std::move(host_id)), handlers_(std::move(handlers)),
-      doubts_(executor) {}
+      intervals_(intervals), doubts_(executor) {}
 
 awaitable<> DockerWatch::run() {
     Backoff backoff(reconnect, system_uniform());
@@ -127,7 +126,7 @@ awaitable<> DockerWatch::follow(docker::EventStream& events) {
 
 awaitable<> DockerWatch::list_regularly() {
     for (;;) {
-        co_await sleep_for(list_interval);
+        co_await sleep_for(intervals_.list);
         std::optional<ContainerList> list;
         try {
             list = co_await engine_.list_containers(ours());
@@ -149,7 +148,7 @@ awaitable<> DockerWatch::list_regularly() {
 awaitable<> DockerWatch::ping_regularly() {
     int missed = 0;
     while (missed < pings_missed_max) {
-        (void)co_await doubts_.wait_for(ping_interval);
+        (void)co_await doubts_.wait_for(intervals_.ping);
         const auto sign = co_await ping();
         if (sign == Sign::Unreachable) {
             co_await hear_last_words();

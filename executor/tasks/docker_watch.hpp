@@ -23,13 +23,20 @@ struct DockerHandlers {
     std::function<void(ContainerList)> listed;
 };
 
+/// How often it looks by itself, whatever events say.
+struct WatchIntervals {
+    Duration list = std::chrono::seconds(30);
+    Duration ping = std::chrono::seconds(5);
+};
+
 class DockerWatch {
   public:
     /// Watches the containers that carry `host_id`. `engine` must outlive it.
     DockerWatch(const asio::any_io_executor& executor,
                 docker::Engine& engine,
                 std::string host_id,
-                DockerHandlers handlers);
+                DockerHandlers handlers,
+                WatchIntervals intervals = WatchIntervals());
 
     /// Runs until cancelled.
     [[nodiscard]] awaitable<> run();
@@ -54,6 +61,7 @@ class DockerWatch {
     docker::Engine& engine_;
     std::string host_id_;
     DockerHandlers handlers_;
+    WatchIntervals intervals_;
     SystemClock clock_;
     Signal doubts_;
     bool up_ = false;   ///< connected, as far as is known

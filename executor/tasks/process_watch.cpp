@@ -5,12 +5,6 @@
 
 namespace methos::executor {
 
-namespace {
-
-constexpr Duration gone_limit = std::chrono::seconds(10);
-
-} // namespace
-
 /// Its cgroup's path names the container, with every driver and both versions of cgroups; so a pid
 /// that was given to somebody else is not taken for it.
 bool is_process_of(const std::string& container, std::int64_t pid, const std::string& proc_dir) {
@@ -46,7 +40,7 @@ std::vector<ProcessWatch::Lost> ProcessWatch::check(MonoTime now) {
             watched.times_told = 0;
         } else if (!watched.gone_since) {
             watched.gone_since = now;
-        } else if (now - *watched.gone_since > gone_limit) {
+        } else if (now - *watched.gone_since > patience_) {
             watched.gone_since = now;
             lost.push_back(Lost{name, watched.container_id, watched.pid, ++watched.times_told});
         }

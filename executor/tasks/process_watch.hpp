@@ -23,7 +23,9 @@ is_process_of(const std::string& container_id, std::int64_t pid, const std::stri
 
 class ProcessWatch {
   public:
-    explicit ProcessWatch(std::string proc_dir = "/proc") : proc_dir_(std::move(proc_dir)) {}
+    explicit ProcessWatch(std::string proc_dir = "/proc",
+                          Duration patience = std::chrono::seconds(10))
+        : proc_dir_(std::move(proc_dir)), patience_(patience) {}
 
     /// What inspect has just said of a task's container.
     void saw(const TaskName& name, const ContainerFacts& facts);
@@ -37,8 +39,8 @@ class ProcessWatch {
         int times = 0; ///< it was told, this one included
     };
 
-    /// Tasks whose process has been gone for more than 10 s without a word from Docker; each again
-    /// no sooner than 10 s later.
+    /// Tasks whose process has been gone for longer than `patience` without a word from Docker;
+    /// each again no sooner than that much later.
     [[nodiscard]] std::vector<Lost> check(MonoTime now);
 
   private:
@@ -50,6 +52,7 @@ class ProcessWatch {
     };
 
     std::string proc_dir_;
+    Duration patience_;
     std::map<TaskName, Watched> watched_;
 };
 

@@ -40,8 +40,9 @@ TaskRunner::TaskRunner(const asio::any_io_executor& executor,
                      carry_out(book_.listed(facts_of(list), clock_.now()));
                      kill_lost_processes();
                  },
-             }),
-      book_(options_.plan.host, options_.keeps_ended),
+             },
+             options_.watch),
+      book_(options_.plan.host, options_.keeps_ended), processes_(options_.processes),
       health_(executor,
               engine,
               [this](const TaskName& task, const HealthVerdict& verdict) {

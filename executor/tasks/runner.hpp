@@ -31,6 +31,8 @@ struct RunnerOptions {
     bool keeps_ended = true;              ///< containers, for `logs --previous`
     std::function<std::string()> trouble; ///< why no new task is taken; empty text: it is
     HostPathOptions host_paths;
+    WatchIntervals watch;
+    ProcessWatch processes;
 };
 
 struct RunnerHandlers {

@@ -307,4 +307,17 @@ void ClusterOfOne::stop(bool orderly) {
     executor.reset();
 }
 
+void ClusterOfOne::launch_and_wait(const std::string& name) {
+    master.launch(name, "demo:1");
+    run_until([&] { return master.has(name, TaskState::Running); });
+}
+
+int ClusterOfOne::starts() {
+    int count = 0;
+    for (const auto* container : docker.containers()) {
+        count += container->starts;
+    }
+    return count;
+}
+
 } // namespace methos::executor::test

@@ -96,6 +96,8 @@ struct ClusterOfOne {
 
     void start();
     void stop(bool orderly = true);
+    void launch_and_wait(const std::string& name); ///< until it runs
+    [[nodiscard]] int starts();                    ///< of all containers that are there
 
     asio::io_context loop{1};
     methos::test::TemporaryFolder folder;
@@ -111,19 +113,6 @@ struct Joined : ClusterOfOne {
     Joined() {
         start();
         run_until([this] { return master.inventories > 0; });
-    }
-
-    void launch_and_wait(const std::string& name) {
-        master.launch(name, "demo:1");
-        run_until([&] { return master.has(name, TaskState::Running); });
-    }
-
-    int starts() {
-        int count = 0;
-        for (const auto* container : docker.containers()) {
-            count += container->starts;
-        }
-        return count;
     }
 };
 
