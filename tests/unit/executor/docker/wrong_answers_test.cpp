@@ -49,7 +49,8 @@ void collect_places(const Json& value, const std::string& place, std::vector<std
              slash += 2) {
             key.replace(slash, 1, "~1");
         }
-        collect_places(entry.value(), place + "/" + key, places);
+        key.insert(0, "/");
+        collect_places(entry.value(), place + key, places);
     }
 }
 
