@@ -92,9 +92,11 @@ def rows(results):
 
 
 def table(results, machine):
-    lines = [BEGIN, "", f"{machine['date']}, {machine['cpus']} CPUs ({machine['cpu']}), {machine['memory_gb']} GB, Linux "
-             f"{machine['kernel']}, Docker {machine['docker']}, load before {machine['load']}; commit {machine['commit']}. "
-             f"`scripts/bench {' '.join(results)}`", "",
+    measured = {}  # the parts by when and how they were
+    for part, found in results.items():
+        measured.setdefault(found["measured"], []).append(part)
+    lines = [BEGIN, "", f"{machine['cpus']} CPUs ({machine['cpu']}), {machine['memory_gb']} GB, Linux {machine['kernel']}, Docker "
+             f"{machine['docker']}.", "", *(f"- `scripts/bench {' '.join(parts)}`: {when}" for when, parts in measured.items()), "",
              "| what | Methos | rival | difference | wanted | reached |", "|---|---|---|---|---|---|"]
     for what, ours, rival, difference, wanted, reached in rows(results):
         verdict = {True: "yes", False: "**no**", None: ""}[reached]
@@ -112,7 +114,7 @@ def machine_facts():
         memory_gb = round(int(next(lines).split()[1]) / 1048576)
     return {"date": datetime.date.today().isoformat(), "cpus": os.cpu_count(), "cpu": cpu, "memory_gb": memory_gb,
             "kernel": platform.release(), "docker": first("dockerd", "--version").split(",")[0].split()[-1],
-            "load": f"{os.getloadavg()[0]:.1f}", "commit": first("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD")}
+            "commit": first("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD")}
 
 
 def write(results, machine):
@@ -138,7 +140,8 @@ def main(arguments):
     if arguments and path.exists():
         results = json.loads(path.read_text(encoding="utf-8"))["results"]  # the other parts stay as measured before
     for part in arguments or PARTS:
-        results[part] = measure(part)
+        results[part] = {**measure(part), "measured": f"{machine['date']}, commit {machine['commit']}, load before "
+                         f"{os.getloadavg()[0]:.1f}"}
         print(json.dumps({key: value for key, value in results[part].items() if not key.startswith(("pairs", "all"))}))
     results = {part: results[part] for part in PARTS if part in results}
     write(results, machine)
