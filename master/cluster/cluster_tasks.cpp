@@ -69,6 +69,9 @@ Cluster::statuses(SessionNumber session, std::span<const TaskStatus> tasks, Step
 void Cluster::apply(Host& host, const TaskStatus& status, Step& step) {
     auto* task = task_of(status);
     const bool ours = task != nullptr && task->host == host.number;
+    if (ours && speaks_of_lost_docker(host) && !is_terminal(status.state)) {
+        return; // not acknowledged either: it is told again, and taken once Docker has answered
+    }
     if (status.stamp != 0) {
         step.send(
             host.session,
@@ -84,9 +87,6 @@ void Cluster::apply(Host& host, const TaskStatus& status, Step& step) {
         return;
     }
     task->confirmed = true;
-    if (speaks_of_lost_docker(host) && !is_terminal(status.state)) {
-        return;
-    }
     const auto before = task->state();
     const bool late_progress =
         status.state == TaskState::Staging && task->reported != TaskState::Staging;
