@@ -99,7 +99,7 @@ BusPort::BusPort(asio::any_io_executor executor,
               return server;
           }(),
           bus::BusServer::Handlers{
-              [this](const bus::PeerId& peer, std::string frame) { on_frame(peer, frame); },
+              [this](const bus::PeerId& peer, const std::string& frame) { on_frame(peer, frame); },
               [this](const bus::PeerId& peer) { on_closed(peer); }}) {
     shell_.on_messages(
         [this](const std::vector<cluster::Message>& messages) { send_messages(messages); });
