@@ -8,6 +8,7 @@
 #include "executor/tasks/container_plan.hpp"
 #include "executor/tasks/labels.hpp"
 
+#include <optional>
 #include <set>
 
 namespace methos::executor {
@@ -32,7 +33,7 @@ awaitable<std::string> ask_docker(asio::any_io_executor executor, ExecutorOption
     docker::Engine engine(client, options.docker_socket);
     Backoff backoff(ask_again, system_uniform());
     Backoff telling(tell_again, system_uniform());
-    auto tell_at = std::chrono::steady_clock::now();
+    std::optional<std::chrono::steady_clock::time_point> tell_at; // at once
     for (;;) {
         std::string why;
         try {
@@ -47,7 +48,7 @@ awaitable<std::string> ask_docker(asio::any_io_executor executor, ExecutorOption
             }
             why = error.to_string();
         }
-        if (std::chrono::steady_clock::now() >= tell_at) {
+        if (!tell_at || std::chrono::steady_clock::now() >= *tell_at) {
             log::warning(
                 "Docker does not answer; is it running? The host joins when it does: with "
                 "no host id in the data directory its containers say which host it is",

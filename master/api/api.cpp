@@ -41,9 +41,9 @@ std::string token_of(const http::Request& request) {
         return {};
     }
     const auto scheme = header.substr(0, space);
-    const auto value = header.substr(header.find_first_not_of(' ', space) == std::string::npos
-                                         ? header.size()
-                                         : header.find_first_not_of(' ', space));
+    auto value = header.substr(header.find_first_not_of(' ', space) == std::string::npos
+                                   ? header.size()
+                                   : header.find_first_not_of(' ', space));
     if (http::iequals(scheme, "Bearer")) {
         return value;
     }
