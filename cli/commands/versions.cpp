@@ -58,11 +58,32 @@ std::vector<Cell> row_of(const std::string& version, const AppView& app, WallTim
             shortened(app.command, 40)};
 }
 
-std::string version_before(const std::vector<std::string>& versions, const std::string& id) {
-    if (versions.size() < 2) {
-        throw Failure(Code::NotFound, id + " has no version before the present one");
+/// What the app is to be in that version, without when that was said; null when it is forgotten.
+Json wishes_of(Session& session, const std::string& id, const std::string& version) {
+    const auto answer =
+        session.master.find(path_of(id) + "/versions/" + version, "look at " + version);
+    if (!answer) {
+        return nullptr;
     }
-    return versions[1];
+    auto wishes = parse_answer(*answer, version);
+    if (wishes.is_object()) {
+        wishes.erase("version");
+        wishes.erase("versionInfo");
+    }
+    return wishes;
+}
+
+/// The newest one that differs from the present one: a restart changes nothing.
+std::string
+version_before(Session& session, const std::string& id, const std::vector<std::string>& versions) {
+    const auto present = versions.empty() ? Json() : wishes_of(session, id, versions.front());
+    for (std::size_t i = 1; i < versions.size(); ++i) {
+        const auto past = wishes_of(session, id, versions[i]);
+        if (!past.is_null() && past != present) {
+            return versions[i];
+        }
+    }
+    throw Failure(Code::NotFound, id + " has no version before the present one that differs");
 }
 
 } // namespace
@@ -91,7 +112,7 @@ int run_versions(Session& session, const std::string& app) {
 int run_rollback(Session& session, const std::string& app, const std::string& version) {
     const auto id = app_argument(app).value();
     const auto versions = read_versions(get_versions(session, id));
-    const auto wanted = version.empty() ? version_before(versions, id) : version;
+    const auto wanted = version.empty() ? version_before(session, id, versions) : version;
     Json body;
     body["version"] = wanted;
     const auto answer = session.master.call(

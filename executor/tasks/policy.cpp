@@ -82,7 +82,8 @@ std::vector<std::string> forbidden_host_paths(const std::string& docker_socket,
                                       "/var/run/docker",
                                       "/run/containerd", // its socket is as good as Docker's
                                       "/var/run/containerd",
-                                      "/var/lib/containerd"};
+                                      "/var/lib/containerd",
+                                      "/var/lib/methos"}; // the tokens and keys of our daemons
     paths.push_back(root_dir.empty() ? "/var/lib/docker" : root_dir);
     return paths;
 }

@@ -15,8 +15,8 @@ struct Policy {
     std::vector<std::string> forbidden_paths; ///< of forbidden_host_paths(); `/` always is
 };
 
-/// Where Docker and its containerd can be told what to do, or their data be changed. `root_dir`
-/// may be empty: not known yet.
+/// Where Docker and its containerd can be told what to do, or their data be changed, and where our
+/// own daemons keep their keys by default. `root_dir` may be empty: not known yet.
 [[nodiscard]] std::vector<std::string> forbidden_host_paths(const std::string& docker_socket,
                                                             const std::string& root_dir);
 

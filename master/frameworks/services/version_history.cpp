@@ -36,8 +36,10 @@ void VersionHistory::load(std::uint64_t key, const std::string& bytes) {
 
 void VersionHistory::insert(std::uint64_t key, Entry entry) {
     next_key_ = std::max(next_key_, key + 1);
+    auto& past = pasts_[entry.app];
+    past.keys[entry.version] = key;
+    past.bytes += entry.was.definition.size();
     bytes_ += entry.was.definition.size();
-    keys_[entry.app][entry.version] = key;
     entries_.emplace(key, std::move(entry));
 }
 
@@ -55,21 +57,23 @@ void VersionHistory::add(const AppId& app, WallTime version, AppVersion was, clu
 VersionHistory::Entries::iterator VersionHistory::erase(Entries::iterator entry,
                                                         cluster::Step& step) {
     step.erase(state::Table::AppVersion, entry->first);
-    bytes_ -= entry->second.was.definition.size();
-    const auto of_app = keys_.find(entry->second.app);
-    of_app->second.erase(entry->second.version);
-    if (of_app->second.empty()) {
-        keys_.erase(of_app);
+    const auto size = entry->second.was.definition.size();
+    bytes_ -= size;
+    const auto past = pasts_.find(entry->second.app);
+    past->second.keys.erase(entry->second.version);
+    past->second.bytes -= size;
+    if (past->second.keys.empty()) {
+        pasts_.erase(past);
     }
     return entries_.erase(entry);
 }
 
 void VersionHistory::trim(const AppId& app, const InUse& in_use, cluster::Step& step) {
-    const auto of_app = keys_.find(app);
-    if (of_app != keys_.end() && of_app->second.size() > limits_.per_app) {
+    const auto past = pasts_.find(app);
+    if (past != pasts_.end() && past->second.keys.size() > limits_.per_app) {
         const auto kept = in_use(app);
-        auto over = of_app->second.size() - limits_.per_app;
-        const auto all = of_app->second; // a copy: erasing changes it
+        auto over = past->second.keys.size() - limits_.per_app;
+        const auto all = past->second.keys; // a copy: erasing changes it
         for (auto at = all.begin(); at != all.end() && over > 0; ++at) {
             if (kept.contains(at->first)) {
                 continue;
@@ -82,41 +86,62 @@ void VersionHistory::trim(const AppId& app, const InUse& in_use, cluster::Step& 
             --over;
         }
     }
-    for (auto oldest = entries_.begin(); bytes_ > limits_.bytes && oldest != entries_.end();) {
-        if (in_use(oldest->second.app).contains(oldest->second.version)) {
-            ++oldest;
-        } else if (step.has_room()) {
-            oldest = erase(oldest, step);
-        } else {
+    while (bytes_ > limits_.bytes) {
+        const auto entry = least_missed(in_use);
+        if (entry == entries_.end()) {
+            return;
+        }
+        if (!step.has_room()) {
             step.more = true;
             return;
         }
+        erase(entry, step);
     }
 }
 
+/// The oldest version that nothing refers to, of the app whose past takes the most room: who
+/// changes much forgets first.
+VersionHistory::Entries::iterator VersionHistory::least_missed(const InUse& in_use) {
+    std::vector<std::pair<std::size_t, AppId>> largest;
+    largest.reserve(pasts_.size());
+    for (const auto& [app, past] : pasts_) {
+        largest.emplace_back(past.bytes, app);
+    }
+    std::sort(largest.rbegin(), largest.rend());
+    for (const auto& [bytes, app] : largest) {
+        const auto kept = in_use(app);
+        for (const auto& [version, key] : pasts_.at(app).keys) {
+            if (!kept.contains(version)) {
+                return entries_.find(key);
+            }
+        }
+    }
+    return entries_.end();
+}
+
 bool VersionHistory::forget(const AppId& app, cluster::Step& step) {
-    for (auto of_app = keys_.find(app); of_app != keys_.end(); of_app = keys_.find(app)) {
+    for (auto past = pasts_.find(app); past != pasts_.end(); past = pasts_.find(app)) {
         if (!step.has_room()) {
             return false;
         }
-        erase(entries_.find(of_app->second.begin()->second), step);
+        erase(entries_.find(past->second.keys.begin()->second), step);
     }
     return true;
 }
 
 const AppVersion* VersionHistory::find(const AppId& app, WallTime version) const {
-    const auto of_app = keys_.find(app);
-    if (of_app == keys_.end()) {
+    const auto past = pasts_.find(app);
+    if (past == pasts_.end()) {
         return nullptr;
     }
-    const auto key = of_app->second.find(version);
-    return key == of_app->second.end() ? nullptr : &entries_.at(key->second).was;
+    const auto key = past->second.keys.find(version);
+    return key == past->second.keys.end() ? nullptr : &entries_.at(key->second).was;
 }
 
 std::vector<WallTime> VersionHistory::versions_of(const AppId& app) const {
     std::vector<WallTime> versions;
-    if (const auto of_app = keys_.find(app); of_app != keys_.end()) {
-        for (const auto& [version, key] : of_app->second) {
+    if (const auto past = pasts_.find(app); past != pasts_.end()) {
+        for (const auto& [version, key] : past->second.keys) {
             versions.push_back(version);
         }
     }
@@ -125,38 +150,43 @@ std::vector<WallTime> VersionHistory::versions_of(const AppId& app) const {
 
 WallTime VersionHistory::newest() const {
     WallTime newest;
-    for (const auto& [app, versions] : keys_) {
-        newest = std::max(newest, versions.rbegin()->first);
+    for (const auto& [app, past] : pasts_) {
+        newest = std::max(newest, past.keys.rbegin()->first);
     }
     return newest;
 }
 
 std::set<AppId> VersionHistory::apps() const {
     std::set<AppId> apps;
-    for (const auto& [app, versions] : keys_) {
+    for (const auto& [app, past] : pasts_) {
         apps.insert(app);
     }
     return apps;
 }
 
 bool VersionHistory::consistent() const {
-    std::size_t bytes = 0;
-    std::size_t named = 0;
+    std::map<AppId, std::size_t> bytes;
     for (const auto& [key, entry] : entries_) {
-        bytes += entry.was.definition.size();
-        const auto of_app = keys_.find(entry.app);
-        if (of_app == keys_.end()) {
+        bytes[entry.app] += entry.was.definition.size();
+        const auto past = pasts_.find(entry.app);
+        if (past == pasts_.end()) {
             return false;
         }
-        const auto found = of_app->second.find(entry.version);
-        if (found == of_app->second.end() || found->second != key) {
+        const auto found = past->second.keys.find(entry.version);
+        if (found == past->second.keys.end() || found->second != key) {
             return false;
         }
     }
-    for (const auto& [app, versions] : keys_) {
-        named += versions.size();
+    std::size_t named = 0;
+    std::size_t counted = 0;
+    for (const auto& [app, past] : pasts_) {
+        named += past.keys.size();
+        counted += past.bytes;
+        if (bytes[app] != past.bytes) {
+            return false;
+        }
     }
-    return bytes == bytes_ && named == entries_.size();
+    return counted == bytes_ && named == entries_.size();
 }
 
 } // namespace methos::services

@@ -12,6 +12,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace methos::services {
 
@@ -43,8 +44,8 @@ class VersionHistory {
     /// Remembers what `app` was until now. Over the limits until somebody trims.
     void add(const AppId& app, WallTime version, AppVersion was, cluster::Step& step);
 
-    /// Forgets what is over the limits of this app and of all, the oldest first. Sets Step::more
-    /// when the step was too full to finish.
+    /// Forgets what is over the limits, the oldest first: of this app, and of those apps whose past
+    /// takes the most room. Sets Step::more when the step was too full to finish.
     void trim(const AppId& app, const InUse& in_use, cluster::Step& step);
 
     /// Forgets everything of an app. False when the step was too full to finish.
@@ -72,12 +73,18 @@ class VersionHistory {
 
     using Entries = std::map<std::uint64_t, Entry>;
 
+    struct Past {
+        std::map<WallTime, std::uint64_t> keys;
+        std::size_t bytes = 0; ///< of its definitions
+    };
+
     void insert(std::uint64_t key, Entry entry);
+    Entries::iterator least_missed(const InUse& in_use);
     Entries::iterator erase(Entries::iterator entry, cluster::Step& step);
 
     Limits limits_;
     Entries entries_; ///< by key of the record, which is by age
-    std::map<AppId, std::map<WallTime, std::uint64_t>> keys_;
+    std::map<AppId, Past> pasts_;
     std::size_t bytes_ = 0;
     std::uint64_t next_key_ = 1;
 };

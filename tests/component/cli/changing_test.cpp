@@ -224,6 +224,16 @@ TEST_CASE("rollback goes to a version, or to the one before", "[cli]") {
                   200,
                   R"({"versions":["2026-01-01T00:00:01.000Z","2026-01-01T00:00:03.000Z",)"
                   R"("2026-01-01T00:00:02.000Z"]})");
+    const auto is_then = [&master](const std::string& second, const std::string& command) {
+        const auto version = "2026-01-01T00:00:0" + second + ".000Z";
+        master.answer("GET /v2/apps/demo/versions/" + version,
+                      200,
+                      R"({"id":"/demo","cmd":")" + command + R"(","version":")" + version +
+                          R"(","versionInfo":{"lastScalingAt":")" + version + R"("}})");
+    };
+    is_then("1", "old");
+    is_then("2", "older");
+    is_then("3", "new");
     master.answer("PUT /v2/apps/demo", 200, R"({"version":"v","deploymentId":"d"})");
     master.answer("GET /methos/v1/apps/demo", 200, app(1, 1, task("TASK_RUNNING")));
     SECTION("the one before, whatever order they come in") {
@@ -231,6 +241,19 @@ TEST_CASE("rollback goes to a version, or to the one before", "[cli]") {
         CHECK(master.changes() ==
               std::vector<std::string>{
                   R"(PUT /v2/apps/demo {"version":"2026-01-01T00:00:02.000Z"})"});
+    }
+    SECTION("not one that a restart has only repeated") {
+        is_then("2", "new");
+        CHECK(run_methos(url, {"rollback", "demo"}).code == 0);
+        CHECK(master.changes() ==
+              std::vector<std::string>{
+                  R"(PUT /v2/apps/demo {"version":"2026-01-01T00:00:01.000Z"})"});
+    }
+    SECTION("none of them differs") {
+        is_then("1", "new");
+        is_then("2", "new");
+        CHECK(run_methos(url, {"rollback", "demo"}).code == 4);
+        CHECK(master.changes().empty());
     }
     SECTION("the one that is named") {
         CHECK(run_methos(url, {"rollback", "demo", "2026-01-01T00:00:01.000Z"}).code == 0);

@@ -26,7 +26,8 @@ TEST_CASE("what gives access to Docker or containerd may not be mounted") {
                                 "/run/containerd/containerd.sock",
                                 "/var/run/containerd",
                                 "/run",
-                                "/run/docker/containerd");
+                                "/run/docker/containerd",
+                                "/var/lib/methos/executor/host.key");
     CHECK_FALSE(check_host_path(policy, path));
     CHECK(check_host_path(policy, "/srv/data"));
 }
